@@ -1,0 +1,1 @@
+"""Tieline: a standards-based SCADA gateway for the substation edge box."""

@@ -1,0 +1,1 @@
+"""Control logic: pure steps from a frozen image to a decision."""

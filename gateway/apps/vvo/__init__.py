@@ -1,0 +1,1 @@
+"""Volt-VAR optimisation."""

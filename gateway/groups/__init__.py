@@ -1,0 +1,1 @@
+"""DER group functions: typed messages, XML, membership, allocation, service."""

@@ -1,0 +1,1 @@
+"""One folder a protocol, each with the same rooms."""

@@ -1,0 +1,1 @@
+"""Group functions as XML over HTTPS, in the style of IEC 61968-100."""

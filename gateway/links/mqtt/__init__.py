@@ -1,0 +1,1 @@
+"""MQTT: measurements out, commands in."""

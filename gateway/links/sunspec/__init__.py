@@ -1,0 +1,1 @@
+"""SunSpec on Modbus: discovery, model decoding, DER controls."""

@@ -1,0 +1,1 @@
+"""The words of the domain: points, measurements, commands, DER terms. Imports nothing of ours."""

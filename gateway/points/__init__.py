@@ -1,0 +1,1 @@
+"""The point database and the one path for commands."""

@@ -1,0 +1,1 @@
+"""Device profiles: files that say where a device keeps each point."""

@@ -1,0 +1,1 @@
+"""Configuration, composition root, supervision, clock, control cycle."""

@@ -1,0 +1,1 @@
+"""Emulated devices: inverters and PLCs on loopback."""

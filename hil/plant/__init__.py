@@ -1,0 +1,1 @@
+"""The feeder under test: OpenDSS in a process of its own."""
