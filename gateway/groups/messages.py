@@ -120,7 +120,7 @@ class CapabilityRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastRequest:
-    """Output forecasting: ``intervals`` values, ``interval_s`` apart, from ``start_ms`` (0: now)."""
+    """Output forecasting: ``intervals`` values ``interval_s`` apart from ``start_ms`` (0: now)."""
 
     address: Address
     quantities: tuple[Quantity, ...] = (Quantity.ACTIVE_POWER,)
