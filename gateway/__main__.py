@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.commands import points
+from gateway.commands import audit, points
 
 app = typer.Typer(
     name="tieline",
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command()(points.check)
 app.command()(points.points)
 app.command()(points.explain)
+app.command()(audit.audit)
 
 
 def main() -> None:

@@ -72,6 +72,11 @@ class Site:
     network: tuple[NetworkRow, ...] = ()
     by_id: Mapping[str, SitePoint] = field(default_factory=dict)
 
+    @property
+    def data_folder(self) -> Path:
+        """Where the running gateway keeps its audit trail and keys."""
+        return self.folder / self.file.data
+
     def members(self, group: str) -> tuple[Device, ...]:
         """The devices behind a group: its controller, or its members.
 
