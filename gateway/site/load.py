@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.model.errors import ConfigError, ConfigIssue
 from gateway.profiles.text import TomlText, read_toml
 from gateway.profiles.validate import validate_toml
-from gateway.site.config import SiteFile
+from gateway.site.config import LinkTable, SiteFile
 from gateway.site.devices import load_devices
 from gateway.site.maps import load_modbus_map, load_network
 from gateway.site.points import expand_points
@@ -27,6 +27,7 @@ def load_site(folder: Path) -> Site:
     issues: list[ConfigIssue] = []
     file = validate_toml(SiteFile, text, issues)
     if file is None:
+        load_devices(folder, _salvage(text), issues)  # its faults are wanted at once as well
         raise ConfigError(issues)
     rows = load_devices(folder, file, issues)
     devices = {name: device for name, (_, device) in rows.items()}
@@ -49,6 +50,14 @@ def load_site(folder: Path) -> Site:
     if issues:
         raise ConfigError(issues)
     return Site(folder, file, devices, points, modbus_map, network, by_id)
+
+
+def _salvage(text: TomlText) -> SiteFile:
+    """As much of a faulty site file as the device table needs to be judged."""
+    tables = text.data.get("links")
+    names = tables if isinstance(tables, dict) else {}
+    links = {name: LinkTable(type="modbus-tcp") for name in names}
+    return SiteFile.model_construct(name="faulty", links=links, profiles=(), poll={}, groups={})
 
 
 def _check_groups(
