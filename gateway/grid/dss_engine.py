@@ -59,6 +59,7 @@ class DssEngine:
         self._transformers = {str(n).lower(): i for i, n in _named(circuit.Transformers)}
         self._capacitors = {str(n).lower(): i for i, n in _named(circuit.Capacitors)}
         self._generators = {str(n).lower(): i for i, n in _named(circuit.Generators)}
+        self.injection_buses = self._read_buses()
         self._loads = tuple(self._read_loads())
         self._head = tuple(self._read_head(name, master) for name in head)
         self._taps: dict[str, int] = {}
@@ -78,11 +79,6 @@ class DssEngine:
     def capacitors(self) -> dict[str, bool]:
         """Present switch states by capacitor name."""
         return dict(self._closed)
-
-    @property
-    def injections(self) -> tuple[str, ...]:
-        """Names of the elements that :meth:`set_injection` takes."""
-        return tuple(self._generators)
 
     def set_tap(self, regulator: str, tap: int) -> None:
         """Set a regulator's tap step; the ratio is ``1 + 0.00625 * tap``.
@@ -193,6 +189,14 @@ class DssEngine:
             phases = tuple(node for node in nodes if node in PHASES)
             found.append(_Load(index, float(loads.kW), float(loads.kvar), phases))
         return found
+
+    def _read_buses(self) -> dict[str, str]:
+        buses = {}
+        for name, index in self._generators.items():
+            self._circuit.Generators.idx = index
+            bus = str(self._circuit.ActiveCktElement.BusNames[0])
+            buses[name] = bus.partition(".")[0].lower()
+        return buses
 
     def _read_tap(self, name: str) -> int:
         transformers = self._circuit.Transformers

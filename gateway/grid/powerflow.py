@@ -42,10 +42,11 @@ class PowerFlow(Protocol):
 
     Attributes:
         nodes: ``bus.phase`` in the order of :attr:`Solution.voltages_pu`.
-        taps, capacitors: present settings by element name.
+        injection_buses: bus of every element that :meth:`set_injection` takes.
     """
 
     nodes: tuple[str, ...]
+    injection_buses: Mapping[str, str]
 
     @property
     def taps(self) -> Mapping[str, int]:

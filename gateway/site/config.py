@@ -68,14 +68,22 @@ class VvoTable(Strict):
     capacitor_cost_kw: Annotated[float, Field(ge=0)] = 5.0
     set_point_cost_kw: Annotated[float, Field(ge=0)] = 0.2
     max_taps_per_cycle: Annotated[int, Field(ge=1, le=32)] = 4
-    time_limit_s: Annotated[float, Field(gt=0, le=600)] = 1.0
+    max_solves: Annotated[int, Field(ge=10, le=1_000_000)] = 4000
+    status_every_s: Annotated[float, Field(ge=0.2, le=3600)] = 4.0
+    hold_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    group_by: Literal["q", "pf", "curve"] = "q"
 
 
 class DmsTable(Strict):
-    """``[dms]``: the DMS role. ``model`` is a ``.dss`` master, relative to the site folder."""
+    """``[dms]``: the DMS role. ``model`` is a ``.dss`` master, relative to the site folder.
+
+    ``head`` names the model's elements whose flow the head meters measure.
+    """
 
     id: str = "dms"
     model: str
+    head: tuple[str, ...] = ("Vsource.source",)
+    exclude_buses: tuple[str, ...] = ("sourcebus",)
     cycle_s: Annotated[float, Field(ge=0.2, le=3600)] = 2.0
     vvo: VvoTable = VvoTable()
 
