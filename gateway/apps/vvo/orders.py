@@ -29,11 +29,11 @@ def commands(
         if movable.kind == "regulator":
             if worth_sending(movable, value):
                 point = config.regulators[movable.position].command
-                yield _command(config, point, value, f"tap {movable.present:+g} to", now_ms)
+                yield _command(config, movable, point, value, now_ms)
         elif movable.kind == "capacitor":
             if worth_sending(movable, value):
                 point = config.capacitors[movable.position].command
-                yield _command(config, point, value, "switch to", now_ms)
+                yield _command(config, movable, point, value, now_ms)
         elif movable.kind == "der":
             yield from _der(config, movable, value, image, now_ms)
 
@@ -80,18 +80,20 @@ def _der(
     if not enabled:
         for point, preset in der.presets:
             if image.good_value(point) != preset:
-                yield _command(config, point, preset, "set points in SI:", now_ms)
-    yield _command(config, der.set_point, round(value, -2), "reactive power", now_ms)
+                yield _command(config, movable, point, preset, now_ms)
+    yield _command(config, movable, der.set_point, round(value, -2), now_ms)
     if not enabled:
-        yield _command(config, der.enable, 1.0, "set point on:", now_ms)
+        yield _command(config, movable, der.enable, 1.0, now_ms)
 
 
-def _command(config: VvoConfig, point: str, value: float, reason: str, now_ms: int) -> Command:
+def _command(config: VvoConfig, movable: Movable, point: str, value: float, now_ms: int) -> Command:
+    element = movable.control.element
     return Command(
         point=point,
         value=value,
         origin=f"{config.dms_id}:vvo",
         priority=Priority.DMS_VVO,
         expires_ms=now_ms + round(config.hold_s * 1000),
-        reason=f"VVO: {reason} {value:g}",
+        correlation=f"vvo-{now_ms:x}-{element}",
+        reason=f"VVO: {element} from {movable.present:g}",
     )

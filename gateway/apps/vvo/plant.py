@@ -64,11 +64,15 @@ def group_injection(reply: GroupReply | None) -> tuple[float, float]:
 
 
 def movables(
-    config: VvoConfig, image: ProcessImage, replies: Mapping[str, GroupReply]
+    config: VvoConfig,
+    image: ProcessImage,
+    replies: Mapping[str, GroupReply],
+    refused: frozenset[str] = frozenset(),
 ) -> tuple[Movable, ...]:
-    """Every control that is online, in remote hands and allowed to VVO."""
+    """Every control that is online and allowed to VVO; groups that refused are let be."""
     found = [*_taps(config, image), *_switches(config, image), *_ders(config, image)]
-    return tuple(found + _groups(config, replies))
+    willing = {group: reply for group, reply in replies.items() if group not in refused}
+    return tuple(found + _groups(config, willing))
 
 
 def _taps(config: VvoConfig, image: ProcessImage) -> list[Movable]:

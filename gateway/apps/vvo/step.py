@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,7 +16,14 @@ from gateway.apps.vvo.orders import commands, requests
 from gateway.apps.vvo.plant import Movable, apply_present, group_injection, injection, movables
 from gateway.apps.vvo.search import coordinate_search
 from gateway.grid.powerflow import PowerFlow
-from gateway.groups.messages import Address, GroupReply, GroupRequest, Quantity, StatusRequest
+from gateway.groups.messages import (
+    Address,
+    GroupReply,
+    GroupRequest,
+    Quantity,
+    Result,
+    StatusRequest,
+)
 from gateway.points.image import ProcessImage
 
 _STATUS = (
@@ -25,6 +32,8 @@ _STATUS = (
     Quantity.APPARENT_POWER,
     Quantity.CONNECTED,
 )
+#: After a refused request (another origin holds the group, it is islanded) wait this long.
+_ASK_AGAIN_S = 30.0
 #: A status older than this many asking periods is not relied on.
 _STATUS_PERIODS = 3
 
@@ -36,12 +45,14 @@ class VvoState:
     Attributes:
         multipliers: loads' share of nominal, shape (3, 2).
         replies: last status a group.
+        refused_ms: when a group last refused a request.
         asked_ms: when each group's status was asked last.
         sequence: number of the last message made.
     """
 
     multipliers: NDArray[np.float64] = field(default_factory=lambda: np.ones((3, 2)))
     replies: Mapping[str, GroupReply] = field(default_factory=dict)
+    refused_ms: Mapping[str, int] = field(default_factory=dict)
     asked_ms: Mapping[str, int] = field(default_factory=dict)
     sequence: int = 0
 
@@ -63,7 +74,7 @@ class Vvo:
     def step(
         self,
         image: ProcessImage,
-        replies: Mapping[str, GroupReply],
+        replies: Sequence[GroupReply],
         state: VvoState,
         now_ms: int,
     ) -> Decision[VvoState]:
@@ -71,7 +82,7 @@ class Vvo:
 
         Args:
             image: the frozen points of this cycle.
-            replies: status replies a group since the last step.
+            replies: what groups answered since the last step, oldest first.
             state: what the last step gave back.
             now_ms: UTC ms.
         """
@@ -84,7 +95,7 @@ class Vvo:
         if estimate.metered == 0 or not estimate.solution.converged:
             alarm = Alarm("vvo", "no voltage meter is online: every control is held")
             return Decision((), messages, (alarm,), state, {"held": "no voltage meter"})
-        controls = movables(config, image, state.replies)
+        controls = movables(config, image, state.replies, frozenset(state.refused_ms))
         powers = self._powers_w(image, state.replies)
         objective = Objective(config, self._model, controls, powers, estimate.bias_pu, self._judged)
         start = tuple(movable.present for movable in controls)
@@ -110,13 +121,19 @@ class Vvo:
             advice=() if acting else orders,
         )
 
-    def _remember(
-        self, state: VvoState, replies: Mapping[str, GroupReply], now_ms: int
-    ) -> VvoState:
+    def _remember(self, state: VvoState, replies: Sequence[GroupReply], now_ms: int) -> VvoState:
+        """Keep statuses while they are fresh, and refusals while it is no use to ask again."""
         oldest_ms = now_ms - _STATUS_PERIODS * self._config.status_every_s * 1000
-        known = {**state.replies, **replies}
+        known, refused = dict(state.replies), dict(state.refused_ms)
+        for reply in replies:
+            if reply.ranges or reply.present:
+                known[reply.group_id] = reply
+            elif reply.result is Result.FAILED:
+                refused[reply.group_id] = now_ms
         fresh = {group: reply for group, reply in known.items() if reply.time_ms >= oldest_ms}
-        return replace(state, replies=fresh)
+        again_ms = now_ms - _ASK_AGAIN_S * 1000
+        recent = {group: at_ms for group, at_ms in refused.items() if at_ms > again_ms}
+        return replace(state, replies=fresh, refused_ms=recent)
 
     def _ask_status(
         self, state: VvoState, now_ms: int
