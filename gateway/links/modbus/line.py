@@ -6,6 +6,7 @@ Knows nothing of sockets: a :class:`Wire` carries bytes, the poller's one timer 
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import deque
 from collections.abc import Callable
@@ -67,6 +68,7 @@ class Line:
         self._rng = rng
         self._on_lost = on_lost
         self._wire: Wire | None = None
+        self._opened = asyncio.Event()
         self._reads: deque[Exchange] = deque()
         self._writes: deque[Exchange] = deque()
         self._in_flight: dict[int, Exchange] = {}
@@ -81,6 +83,10 @@ class Line:
     def is_open(self) -> bool:
         """Whether there is a connection."""
         return self._wire is not None
+
+    async def wait_open(self) -> None:
+        """Return once there is a connection."""
+        await self._opened.wait()
 
     @property
     def has_write_room(self) -> bool:
@@ -109,6 +115,7 @@ class Line:
             return
         self.connecting = False
         self._wire = wire
+        self._opened.set()
         self._silent = 0
         self._quiet_until_s = 0.0
         self._breakers.clear()
@@ -255,6 +262,7 @@ class Line:
         self._retry_at_s = self._time_s() + wait_s
 
     def _end_all(self) -> None:
+        self._opened.clear()
         sent = list(self._in_flight.values())
         waiting = [*self._writes, *self._reads]
         self._in_flight.clear()
