@@ -48,6 +48,8 @@ class Line:
         time_s: monotonic seconds.
         rng: source of jitter.
         on_lost: called when the connection is lost, before anything else learns of it.
+        busy: the line puts itself in here while :meth:`tick` has anything to do for it; a
+            thousand idle lines then cost a slot nothing.
 
     Attributes:
         statistics: its counts.
@@ -60,6 +62,7 @@ class Line:
         time_s: Callable[[], float],
         rng: random.Random,
         on_lost: Callable[[], None],
+        busy: set[Line],
     ) -> None:
         self.config = config
         self.statistics = LineStatistics()
@@ -67,6 +70,8 @@ class Line:
         self._time_s = time_s
         self._rng = rng
         self._on_lost = on_lost
+        self._busy = busy
+        busy.add(self)
         self._wire: Wire | None = None
         self._opened = asyncio.Event()
         self._reads: deque[Exchange] = deque()
@@ -106,6 +111,7 @@ class Line:
             exchange.finish(Result(Outcome.LOST, sent=False))
             return
         (self._writes if exchange.is_write else self._reads).append(exchange)
+        self._busy.add(self)
         self._pump()
 
     def opened(self, wire: Wire) -> None:
@@ -173,6 +179,8 @@ class Line:
                 self._time_out(transaction, now_s)
         if self._writes or self._reads:
             self._pump()
+        elif self._wire is not None and not self._in_flight:
+            self._busy.discard(self)
 
     def _time_out(self, transaction: int, now_s: float) -> None:
         exchange = self._in_flight.pop(transaction, None)
@@ -263,6 +271,7 @@ class Line:
 
     def _end_all(self) -> None:
         self._opened.clear()
+        self._busy.add(self)
         sent = list(self._in_flight.values())
         waiting = [*self._writes, *self._reads]
         self._in_flight.clear()

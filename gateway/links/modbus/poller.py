@@ -59,6 +59,8 @@ class ModbusPoller:
         self._sink = sink
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - jitter, no secret
+        self._busy_lines: set[Line] = set()
+        self._busy_slots: set[Slot] = set()
         self._lines = {endpoint.name: self._line(endpoint) for endpoint in config.endpoints}
         self._callers = {name: Caller(line) for name, line in self._lines.items()}
         self._wheels: dict[int, list[Slot]] = {}
@@ -151,7 +153,10 @@ class ModbusPoller:
         return await self._callers[config.endpoint].operate(config, output, command)
 
     def _line(self, endpoint: EndpointConfig) -> Line:
-        line = Line(endpoint, self._time_s, self._rng, lambda: self._line_lost(endpoint.name))
+        name = endpoint.name
+        line = Line(
+            endpoint, self._time_s, self._rng, lambda: self._line_lost(name), self._busy_lines
+        )
         self.statistics.lines[endpoint.name] = line.statistics
         return line
 
@@ -190,28 +195,31 @@ class ModbusPoller:
         due = int((now_s - self._began_s) / slot_s) + 1
         self._flush()
         self._slot_began_ms = self._clock.utc_ms()
-        for line in self._lines.values():
+        lines = tuple(self._busy_lines)
+        for line in lines:
             line.tick(now_s)
-        self._connect(now_s)
+        self._connect(lines, now_s)
         behind = due - self._tick_count
         if behind > _MAX_CATCH_UP:
             self.statistics.overruns += behind - _MAX_CATCH_UP
             self._tick_count = due - _MAX_CATCH_UP
         for tick in range(self._tick_count, due):
             for period, wheel in self._wheels.items():
-                wheel[tick % period].start()
+                slot = wheel[tick % period]
+                self._busy_slots.add(slot)
+                slot.start()
         self.statistics.slots += due - self._tick_count
         self._tick_count = due
         self._timer = loop.call_at(self._began_s + due * slot_s, self._tick)
 
     def _flush(self) -> None:
-        for wheel in self._wheels.values():
-            for slot in wheel:
-                slot.flush(self._sink, self._slot_began_ms)
+        for slot in tuple(self._busy_slots):
+            if slot.flush(self._sink, self._slot_began_ms):
+                self._busy_slots.discard(slot)
 
-    def _connect(self, now_s: float) -> None:
+    def _connect(self, lines: Sequence[Line], now_s: float) -> None:
         room = self.config.connects_per_slot
-        for line in self._lines.values():
+        for line in lines:
             if room and line.wants_connection(now_s):
                 room -= 1
                 line.connecting = True

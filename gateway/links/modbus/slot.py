@@ -122,18 +122,24 @@ class Slot:
         for block in self.blocks:
             block.start()
 
-    def flush(self, sink: Sink, time_ms: int) -> None:
+    def flush(self, sink: Sink, time_ms: int) -> bool:
         """Decode what has come since the last flush.
 
         Args:
             sink: the store.
             time_ms: UTC ms; at or before the arrival, so that nothing looks newer than it is.
+
+        Returns:
+            Whether all blocks have ended, so that nothing more comes before the next start.
         """
         fresh = [block.fresh for block in self.blocks]
+        if any(fresh):
+            self._decode(fresh, sink, time_ms)
+        return not any(block.pending for block in self.blocks)
+
+    def _decode(self, fresh: list[bool], sink: Sink, time_ms: int) -> None:
         if self._stale_plan:
             self._compile()
-        if not any(fresh):
-            return
         for block in self.blocks:
             block.fresh = False
         values, flags = self._plan.decode(self._arena.astype(np.uint16))
