@@ -33,10 +33,10 @@ class FeederPlc:
         fresh: asked at each request: whether plant data is young enough to be shown.
     """
 
+    fresh: Callable[[], bool]
     bank: RegisterBank = field(
         default_factory=lambda: RegisterBank(load_rows(devices_dir() / "feeder_plc.csv"))
     )
-    fresh: Callable[[], bool] = lambda: False
     _started: bool = False
     _nodes: dict[str, str] = field(init=False)
 

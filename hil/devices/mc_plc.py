@@ -35,10 +35,10 @@ class McPlc:
     """
 
     controller: Controller
+    fresh: Callable[[], bool]
     bank: RegisterBank = field(
         default_factory=lambda: RegisterBank(load_rows(devices_dir() / "mc_plc.csv"))
     )
-    fresh: Callable[[], bool] = lambda: False
 
     def __post_init__(self) -> None:
         self.bank.put("req_pf", 1.0)
@@ -195,10 +195,10 @@ class McPlc:
         self.bank.put("req_curve_active", held.curve is not None)
 
 
-def build_mc_plc(scenario: Scenario, name: str) -> McPlc:
+def build_mc_plc(scenario: Scenario, name: str, fresh: Callable[[], bool]) -> McPlc:
     """The microgrid named ``name`` in a scenario.
 
     Raises:
         KeyError: no such DER.
     """
-    return McPlc(Controller(Assets(scenario.ders[name], scenario.microgrid)))
+    return McPlc(Controller(Assets(scenario.ders[name], scenario.microgrid)), fresh)

@@ -81,9 +81,8 @@ def _definition(model: int) -> dict[str, Any]:
 def _walk(
     group: Mapping[str, Any], prefix: str, counts: Mapping[str, int], scales: Mapping[str, str]
 ) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, str]]]:
-    here = scales | {
-        p["name"]: f"{prefix}.{p['name']}" for p in group["points"] if p["type"] == "sunssf"
-    }
+    own = {p["name"]: f"{prefix}.{p['name']}" for p in group["points"] if p["type"] == "sunssf"}
+    here = {**scales, **own}
     for point in group["points"]:
         yield f"{prefix}.{point['name']}", point, here
     for sub in group.get("groups", ()):
@@ -91,7 +90,7 @@ def _walk(
         if count is None:
             yield from _walk(sub, f"{prefix}.{sub['name']}", counts, here)
             continue
-        repeats = count if isinstance(count, int) else counts[count]
+        repeats = count if isinstance(count, int) else counts[f"{prefix.partition('.')[0]}.{count}"]
         for i in range(1, repeats + 1):
             yield from _walk(sub, f"{prefix}.{sub['name']}.{i}", counts, here)
 
@@ -121,13 +120,15 @@ class SunSpecMap:
 
     Args:
         models: ids in the order of the chain.
-        counts: repeats of the counted groups (``NPt``, ``NCrv``).
+        counts: repeats of the counted groups (``705.NPt``, ``705.NCrv``).
         limits: engineering minimum and maximum of writable points, by path.
+        locked: starts of paths nobody may write though their model allows it.
     """
 
     models: tuple[int, ...]
     counts: Mapping[str, int]
     limits: Mapping[str, tuple[float, float]]
+    locked: tuple[str, ...] = ()
     points: dict[str, Point] = field(init=False)
     _raw: dict[str, int | str | None] = field(init=False)
     _owner: dict[int, Point] = field(init=False)
@@ -214,7 +215,8 @@ class SunSpecMap:
         return tuple(taken)
 
     def _admit(self, point: Point, words: list[int]) -> int:
-        if not point.writable or self._raw[point.path] is None or point.type not in _INTEGERS:
+        open_ = point.writable and not point.path.startswith(self.locked)
+        if not open_ or self._raw[point.path] is None or point.type not in _INTEGERS:
             raise Refusal(ExcCodes.ILLEGAL_ADDRESS, f"{point.path} takes no writes")
         form, absent = _INTEGERS[point.type]
         raw = int(struct.unpack(form, struct.pack(f">{len(words)}H", *words))[0])

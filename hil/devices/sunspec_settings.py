@@ -5,13 +5,12 @@ from __future__ import annotations
 from hil.devices.sunspec_map import SunSpecMap
 from hil.scenario import Der
 
-POINTS, CURVES = 6, 3
-VOLT_VAR_POINTS = 4
+#: Points a curve can hold, by model, and curves: the first is the active one, read-only.
+POINTS, CURVES = {705: 4, 712: 6}, 3
 _MODELS = (1, 701, 702, 703, 704, 705, 712)
 #: CtrlModes of model 702: MAX_W, FIXED_W, FIXED_VAR, FIXED_PF, VOLT_VAR, WATT_VAR.
 _CTRL_MODES = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 9
 _LONGEST_S = 86_400.0
-_MEASURED = (701, 713)
 
 #: IEEE 1547's default volt-var curve, category B: V % of nominal, Q % of the rated VA (edition
 #: not verified).
@@ -30,7 +29,9 @@ def build_map(der: Der) -> SunSpecMap:
     """A device's map with every implemented point set."""
     storage = der.kind == "battery"
     models = (*_MODELS, 713, 715) if storage else (*_MODELS, 715)
-    sunspec = SunSpecMap(models, {"NPt": POINTS, "NCrv": CURVES}, _limits(der))
+    counts = {f"{m}.NPt": n for m, n in POINTS.items()} | {f"{m}.NCrv": CURVES for m in POINTS}
+    locked = tuple(f"{m}.Crv.1." for m in POINTS)
+    sunspec = SunSpecMap(models, counts, _limits(der), locked)
     # Scale factors first: every other value is rounded with them.
     for path, exponent in _scale_factors(der).items():
         if path in sunspec.points:
@@ -89,7 +90,7 @@ def _defaults(der: Der) -> dict[str, float | str]:
         **_ratings(der),
         **_enter_service(),
         **_controls(),
-        **_curves(der),
+        **_curves(),
     }
 
 
@@ -167,14 +168,14 @@ def _controls() -> dict[str, float | str]:
     }
 
 
-def _curves(der: Der) -> dict[str, float | str]:
+def _curves() -> dict[str, float | str]:
     values: dict[str, float | str] = {}
     for model, dependent in ((705, "V"), (712, "W")):
         values |= {
             f"{model}.Ena": 0,
             f"{model}.AdptCrvReq": 0,
             f"{model}.AdptCrvRslt": 1,
-            f"{model}.NPt": POINTS,
+            f"{model}.NPt": POINTS[model],
             f"{model}.NCrv": CURVES,
             f"{model}.RvrtTms": 0,
             f"{model}.RvrtRem": 0,
@@ -191,10 +192,8 @@ def _curves(der: Der) -> dict[str, float | str]:
             }
             if model == 705:
                 values |= {f"{at}.VRef": 100.0, f"{at}.VRefAutoEna": 0, f"{at}.RspTms": 5.0}
-            for i in range(POINTS):
-                x, q = points[min(i, len(points) - 1)]
+            for i, (x, q) in enumerate(points):
                 values |= {f"{at}.Pt.{i + 1}.{dependent}": x, f"{at}.Pt.{i + 1}.Var": q}
-    del der
     return values
 
 
@@ -236,10 +235,10 @@ def _limits(der: Der) -> dict[str, tuple[float, float]]:
         limits[f"{model}.RvrtCrv"] = (0, CURVES)
         for curve in range(1, CURVES + 1):
             at = f"{model}.Crv.{curve}"
-            limits[f"{at}.ActPt"] = (2, POINTS)
+            limits[f"{at}.ActPt"] = (2, POINTS[model])
             limits[f"{at}.VRef"] = (95, 105)
             limits[f"{at}.RspTms"] = (1, 90)
-            for i in range(1, POINTS + 1):
+            for i in range(1, POINTS[model] + 1):
                 limits[f"{at}.Pt.{i}.V"] = (70, 130)
                 limits[f"{at}.Pt.{i}.W"] = (-100, 100)
                 limits[f"{at}.Pt.{i}.Var"] = (-100, 100)
