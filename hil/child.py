@@ -54,9 +54,13 @@ async def until_told(on_command: Callable[[dict[str, Any]], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     reader = asyncio.StreamReader(limit=MAX_COMMAND)
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-    )
+    try:
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+        )
+    except ValueError:  # a file or /dev/null: nobody can hang up, signals only
+        await stop.wait()
+        return
     listener = asyncio.create_task(_listen(reader, on_command))
     listener.add_done_callback(lambda _: stop.set())
     try:
@@ -73,7 +77,7 @@ async def _listen(
     while line := await reader.readline():
         try:
             command = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(command, dict):
             on_command(command)

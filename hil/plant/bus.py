@@ -19,6 +19,7 @@ SILENT_S = 3.0
 #: Wall seconds a new connection has to say hello.
 HELLO_S = 2.0
 MAX_CONNECTIONS = 64
+_STOP_S = 0.5
 
 
 @dataclass(slots=True)
@@ -45,7 +46,8 @@ class DeviceBus:
     caps: dict[str, bool] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
     _seats: dict[str, _Seat] = field(default_factory=dict)
-    _connections: int = 0
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -57,9 +59,10 @@ class DeviceBus:
         """Close every connection and the server."""
         if self._server is not None:
             self._server.close()
-        for seat in self._seats.values():
-            seat.writer.close()
-        self._seats.clear()
+        for writer in self._writers:
+            writer.close()
+        if self._tasks:  # each ends on its own once its connection is closed
+            await asyncio.wait(self._tasks, timeout=_STOP_S)
 
     @property
     def connected(self) -> frozenset[str]:
@@ -82,11 +85,15 @@ class DeviceBus:
             seat.writer.write(encode(message))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._connections >= MAX_CONNECTIONS:
+        if len(self._writers) >= MAX_CONNECTIONS:
             self.faults["refused: too many connections"] += 1
             writer.close()
             return
-        self._connections += 1
+        self._writers.add(writer)
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         name = ""
         try:
             name = await asyncio.wait_for(self._hello(reader), HELLO_S)
@@ -100,7 +107,7 @@ class DeviceBus:
         except OSError:
             self.faults["connection lost"] += 1
         finally:
-            self._connections -= 1
+            self._writers.discard(writer)
             seat = self._seats.get(name)
             if seat is not None and seat.writer is writer:
                 del self._seats[name]
