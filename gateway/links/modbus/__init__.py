@@ -1,1 +1,1 @@
-"""Modbus: TCP hot path of our own, serial through pymodbus, a register server."""
+"""Modbus TCP and RTU, both ways. Poller and client southbound, server northbound."""

@@ -1,0 +1,109 @@
+"""Device profiles: what a kind of device has, and where it keeps it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from gateway.model.point import PointKind
+from gateway.profiles.validate import Strict
+
+PointName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+#: What a point of a DER or a group is for; group functions and VVO ask by these names.
+#: ``*_enable`` switches the set point of the same stem on. Values in pct are of the rating.
+DerRole = Literal[
+    "p", "q", "s", "v", "hz", "pf", "soc", "state", "connected",
+    "p_now_min", "p_now_max", "q_now_min", "q_now_max",
+    "p_rated_min", "p_rated_max", "q_rated_min", "q_rated_max", "s_rated",
+    "p_charge_rated", "q_absorb_rated",
+    "limit", "limit_enable", "p_set", "p_enable", "q_set", "q_enable",
+    "pf_set", "pf_enable", "pf_excitation",
+    "curve_enable", "curve_v_ref", "curve_points", "curve_reference", "curve_response",
+    "curve_request", "curve_result",
+    "curve_v1", "curve_q1", "curve_v2", "curve_q2", "curve_v3", "curve_q3", "curve_v4", "curve_q4",
+    "connect", "disconnect", "island_mode", "reconnect", "result",
+    "held_p", "held_q", "held_limit",
+]  # fmt: skip
+
+
+class ProfilePoint(Strict):
+    """One point of a device: what it is and its address in the device's protocol.
+
+    ``minimum``/``maximum`` are engineering limits; ``scale`` and ``offset`` turn a raw Modbus
+    value into engineering units (``raw * scale + offset``). A Modbus point has ``table``,
+    ``register`` and ``type``; a SunSpec point ``model`` and ``name``.
+    """
+
+    point: PointName
+    kind: PointKind
+    unit: str = "1"
+    table: Literal["holding", "input", "coil", "discrete"] | None = None
+    register_: Annotated[int, Field(ge=0, le=65535)] | None = Field(None, alias="register")
+    type: str | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    model: Annotated[int, Field(ge=1, le=65535)] | None = None
+    name: str | None = None
+    minimum: float | None = Field(None, alias="min")
+    maximum: float | None = Field(None, alias="max")
+    deadband: Annotated[float, Field(ge=0)] = 0.0
+    poll: str = "fast"
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> ProfilePoint:
+        if self.scale == 0:
+            raise ValueError("scale must not be 0")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError("min is above max")
+        return self
+
+
+class PollGroup(Strict):
+    """How often a group of points is read."""
+
+    period_s: Annotated[float, Field(ge=0.05, le=3600)]
+
+
+class ModbusQuirks(Strict):
+    """What a kind of device wants of Modbus; a site may override unit and time-out."""
+
+    unit: Annotated[int, Field(ge=0, le=255)] = 1
+    max_registers: Annotated[int, Field(ge=1, le=125)] = 125
+    max_gap: Annotated[int, Field(ge=0, le=124)] = 8
+    word_order: Literal["big", "little"] = "big"
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    base_address: Annotated[int, Field(ge=0, le=65535)] | None = None
+
+
+class DeviceProfile(Strict):
+    """A kind of device.
+
+    Attributes:
+        der: DER role to point name, where the device is a DER or a microgrid controller.
+        presets: role to the points (and values) written before that role's enable is written.
+        local: point that is 1 while the device is in local mode; the interlock asks it.
+        locals_: the same for single outputs: output point to its local-mode point.
+    """
+
+    name: str
+    title: str
+    protocol: Literal["modbus", "sunspec"]
+    source: str
+    modbus: ModbusQuirks = ModbusQuirks()
+    poll: dict[str, PollGroup]
+    der: dict[DerRole, PointName] = Field(default_factory=dict)
+    presets: dict[DerRole, dict[PointName, float]] = Field(default_factory=dict)
+    local: PointName | None = None
+    locals_: dict[PointName, PointName] = Field(default_factory=dict, alias="locals")
+    points: tuple[ProfilePoint, ...] = ()
+
+    def point(self, name: str) -> ProfilePoint | None:
+        """The point of that name, or None."""
+        return next((point for point in self.points if point.point == name), None)
+
+    def local_of(self, output: str) -> str | None:
+        """The point that is 1 while this output is in local mode, or None."""
+        return self.locals_.get(output, self.local)
