@@ -245,7 +245,7 @@ class Controller:
         Returns:
             Injection at the POI, W and var.
         """
-        self.assets.pv_available_w = sun * self.assets.behind.pv_w
+        self.assets.see_sun(sun)
         self._in_state_s += elapsed_s
         if self.closed and grid.voltage_pu < _GRID_LOST_PU:
             self._enter(State.T2)

@@ -46,9 +46,17 @@ class Assets:
     pv_w: float = 0.0
     battery_w: float = 0.0
     reactive_power_var: float = 0.0
+    _started: bool = False
 
     def __post_init__(self) -> None:
         self.soc = self.poi.soc_pct / 100
+
+    def see_sun(self, share: float) -> None:
+        """Take the irradiance, 0..1; at first sight PV is already producing."""
+        self.pv_available_w = share * self.behind.pv_w
+        if not self._started:
+            self._started = True
+            self.pv_w = self.pv_available_w
 
     @property
     def poi_w(self) -> float:

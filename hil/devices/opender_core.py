@@ -46,7 +46,8 @@ class OpenDer:
 
         self._der = der
         self._base: Any = opender.DER
-        self._base.t_s = step_s
+        self._base.t_s = self._step_s = step_s
+        self._started = False
         ratings: dict[str, Any] = {
             "NP_P_MAX": der.p_max_w,
             "NP_VA_MAX": der.s_max_va,
@@ -92,11 +93,12 @@ class OpenDer:
             sunspec: the registers.
             terminal: what is measured.
             permitted: whether the DER may be in service.
-            elapsed_s: simulated seconds; 0 holds the output.
+            elapsed_s: simulated seconds; 0 holds the output, once there is one.
         """
-        if elapsed_s <= 0:
+        if elapsed_s <= 0 and self._started:
             return
-        self._base.t_s = elapsed_s
+        self._started = True
+        self._base.t_s = elapsed_s or self._step_s
         file = self._model.der_file
         file.ES_PERMIT_SERVICE = permitted
         self._apply_enter_service(file, sunspec)

@@ -171,6 +171,11 @@ class SunSpecMap:
             return None
         return raw * 10.0 ** self._exponent(self.points[path])
 
+    def text(self, path: str) -> str | None:
+        """The string shown now; None if not implemented."""
+        raw = self._raw[path]
+        return raw if isinstance(raw, str) else None
+
     def setting(self, path: str) -> float:
         """The value of a point this device implements.
 

@@ -131,7 +131,8 @@ class DeviceBus:
             return
         seat.heard_at = asyncio.get_running_loop().time()
         if name == FEEDER_PLC:
-            self.taps = {n: round(number(_table(message, "taps"), n)) for n in message["taps"]}
+            taps = _table(message, "taps")
+            self.taps = {n: round(number(taps, n)) for n in taps}
             self.caps = {n: v is True for n, v in _table(message, "caps").items()}
         else:
             seat.injection = Injection(number(message, "p_w"), number(message, "q_var"))

@@ -30,7 +30,6 @@ class LiveRun:
         hold_s: longest wait, wall seconds, for every device before the clock starts.
         paused: asked before each step; while True the present is solved again and again.
         until_s: simulated time at which to end.
-        report: told about every step.
     """
 
     plant: Plant
@@ -41,7 +40,6 @@ class LiveRun:
     until_s: float
     hold_s: float
     paused: Callable[[], bool]
-    report: Callable[[Snapshot], None] = lambda _: None
     _seq: int = 0
 
     async def run(self) -> None:
@@ -51,16 +49,20 @@ class LiveRun:
         period_s = step_s / self.time_scale
         hold_until = loop.time() + self.hold_s
         due = loop.time()
-        started = False
+        running = False
         while self.plant.time_s < self.until_s - 1e-9:
-            if not started:
+            if running:
+                self._log(self._step(step_s, loop.time()))
+            else:
                 complete = self.bus.connected == self.bus.devices
-                started = (complete or loop.time() > hold_until) and not self.paused()
-            self._step(step_s if started else 0.0, loop.time())
+                running = (complete or loop.time() > hold_until) and not self.paused()
+                present = self._step(0.0, loop.time())
+                if running:
+                    self._log(present)
             due = max(due + period_s, loop.time())
             await asyncio.sleep(due - loop.time())
 
-    def _step(self, elapsed_s: float, now: float) -> None:
+    def _step(self, elapsed_s: float, now: float) -> Snapshot:
         if elapsed_s:
             self.plant.command(self.bus.taps, self.bus.caps)
         snapshot = self.plant.step(self.bus.injections(now), elapsed_s)
@@ -69,9 +71,11 @@ class LiveRun:
             (name, self.instruments.message(name, self._seq, elapsed_s, snapshot))
             for name in sorted(self.bus.connected)
         )
-        if self.log is not None and (elapsed_s or self._seq == 1):
+        return snapshot
+
+    def _log(self, snapshot: Snapshot) -> None:
+        if self.log is not None:
             self.log.write(snapshot)
-        self.report(snapshot)
 
 
 def bus_devices(plant: Plant) -> frozenset[str]:
