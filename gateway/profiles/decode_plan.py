@@ -1,12 +1,13 @@
 """Many registers to many values in a few numpy passes.
 
 Compiled once from :class:`~gateway.profiles.registers.RegisterField`; then each decoding costs a
-few passes a *type*, not a Python step a point.
+few passes a *type*, not a Python step a point. Registers that lie in a row are taken as slices,
+which costs a third of a gather.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from gateway.profiles.registers import (
 )
 
 Registers = NDArray[np.uint16]
+_Places = slice | NDArray[np.intp]
 _ONLINE = np.uint8(Quality.ONLINE)
 _WIDE: dict[int, type[np.uint32 | np.uint64]] = {2: np.uint32, 4: np.uint64}
 _NUMPY: dict[str, np.dtype[Any]] = {
@@ -41,17 +43,23 @@ _NUMPY: dict[str, np.dtype[Any]] = {
 class _Group:
     """Fields that decode alike: one type, and the same extras or none.
 
-    Arrays have one entry a field; ``words`` one row a register of the value, highest first.
+    Arrays have one entry a field.
+
+    Attributes:
+        positions: where the results go.
+        words: where each register of the value lies, highest first.
+        risky: whether it can give anything but a number.
     """
 
     type: RegisterType
-    positions: NDArray[np.intp]
-    words: NDArray[np.intp]
+    positions: _Places
+    words: tuple[_Places, ...]
     bits: NDArray[np.uint16] | None
     scales: NDArray[np.float64] | None
     offsets: NDArray[np.float64] | None
-    scale_factors: NDArray[np.intp] | None
+    scale_factors: _Places | None
     sunspec: bool
+    risky: bool
 
 
 class DecodePlan:
@@ -91,13 +99,19 @@ class DecodePlan:
         if registers.shape[-1] < self.width:
             raise ValueError(f"{registers.shape[-1]} registers where {self.width} are needed")
         shape = (*registers.shape[:-1], self.count)
+        flags = np.full(shape, _ONLINE)
         values = np.empty(shape, dtype=np.float64)
         for group in self._groups:
-            values[..., group.positions] = _decode_group(group, registers)
-        good = np.isfinite(values)
-        if not good.all():
-            values[~good] = np.nan
-        return values, good.view(np.uint8) * _ONLINE
+            part = _decode_group(group, registers)
+            if group.risky:
+                good = np.isfinite(part)
+                if not good.all():
+                    part[~good] = np.nan
+                    flags[..., group.positions] = good.view(np.uint8) * _ONLINE
+            if len(self._groups) == 1:
+                return part, flags
+            values[..., group.positions] = part
+        return values, flags
 
 
 def _end(field: RegisterField) -> int:
@@ -115,24 +129,32 @@ def _compile(fields: Sequence[RegisterField], positions: list[int]) -> _Group:
     first = members[0]
     scaled = any(field.scale != 1.0 or field.offset != 0.0 for field in members)
     factors = [field.scale_factor_at for field in members if field.scale_factor_at is not None]
+    words = zip(*(_word_positions(field) for field in members), strict=True)
+    is_bit = first.type is RegisterType.BIT
     return _Group(
         type=first.type,
-        positions=np.array(positions, dtype=np.intp),
-        words=np.array([_word_positions(field) for field in members], dtype=np.intp).T.copy(),
-        bits=(
-            np.array([field.bit for field in members], dtype=np.uint16)
-            if first.type is RegisterType.BIT
-            else None
-        ),
-        scales=_column(field.scale for field in members) if scaled else None,
-        offsets=_column(field.offset for field in members) if scaled else None,
-        scale_factors=np.array(factors, dtype=np.intp) if factors else None,
+        positions=_places(positions),
+        words=tuple(_places(row) for row in words),
+        bits=np.array([field.bit for field in members], dtype=np.uint16) if is_bit else None,
+        scales=np.array([field.scale for field in members]) if scaled else None,
+        offsets=np.array([field.offset for field in members]) if scaled else None,
+        scale_factors=_places(factors) if factors else None,
         sunspec=first.sunspec,
+        risky=(
+            bool(factors)
+            or first.sunspec
+            or TYPE_FACTS[first.type].code in "fd"
+            or any(max(abs(field.scale), abs(field.offset)) > _SAFE for field in members)
+        ),
     )
 
 
-def _column(numbers: Iterable[float]) -> NDArray[np.float64]:
-    return np.array(list(numbers), dtype=np.float64)
+def _places(numbers: Sequence[int]) -> _Places:
+    """A slice where the numbers rise evenly, else an index array."""
+    first, step = numbers[0], 1 if len(numbers) == 1 else numbers[1] - numbers[0]
+    if step > 0 and list(numbers) == list(range(first, first + step * len(numbers), step)):
+        return slice(first, numbers[-1] + 1, step)
+    return np.array(numbers, dtype=np.intp)
 
 
 def _word_positions(field: RegisterField) -> list[int]:
@@ -146,35 +168,50 @@ def _decode_group(group: _Group, registers: Registers) -> NDArray[np.float64]:
     absent = raw == facts.absent if group.sunspec and facts.absent is not None else None
     if group.bits is not None:
         raw = raw >> group.bits & np.uint16(1)
-    # a signalling NaN from the wire raises a warning in the cast; it ends as NaN all the same
+    if not group.risky:
+        return _scaled(group, raw.astype(np.float64))
+    # a signalling NaN from the wire warns in the cast and a great number may overflow: both end
+    # as no number, which decode() sees
     with np.errstate(invalid="ignore", over="ignore"):
         values: NDArray[np.float64] = raw.astype(np.float64)
         if group.scale_factors is not None:
-            values *= _powers(registers, group.scale_factors)
-        if group.scales is not None and group.offsets is not None:
-            values *= group.scales
-            values += group.offsets
-    if absent is not None and absent.any():
+            values *= _powers(_pick(registers, group.scale_factors).view(np.int16))
+        values = _scaled(group, values)
+    if absent is not None:
         values[absent] = np.nan
     return values
 
 
-def _gather(words: NDArray[np.intp], registers: Registers) -> NDArray[np.unsignedinteger]:
+def _scaled(group: _Group, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if group.scales is not None and group.offsets is not None:
+        values *= group.scales
+        values += group.offsets
+    return values
+
+
+def _pick(registers: Registers, places: _Places) -> Registers:
+    if isinstance(places, slice):
+        return registers[..., places]
+    # take() gathers twice as fast as indexing
+    picked: Registers = registers.take(places, axis=-1)
+    return picked
+
+
+def _gather(words: tuple[_Places, ...], registers: Registers) -> NDArray[np.unsignedinteger]:
     """The raw values as unsigned integers of their width."""
-    first: NDArray[np.uint16] = registers.take(words[0], axis=-1)
+    first = _pick(registers, words[0])
     if len(words) == 1:
         return first
     wide = _WIDE[len(words)]
-    total: NDArray[np.unsignedinteger] = first.astype(wide)
+    total: NDArray[np.unsignedinteger] = first.astype(wide, order="C")
     for row in words[1:]:
         total <<= wide(16)
-        total |= registers.take(row, axis=-1)
+        total |= _pick(registers, row)
     return total
 
 
-def _powers(registers: Registers, positions: NDArray[np.intp]) -> NDArray[np.float64]:
+def _powers(exponents: NDArray[np.int16]) -> NDArray[np.float64]:
     """Ten to the scale factor; NaN where the factor is absent (-32768) or nonsense."""
-    exponents = registers.take(positions, axis=-1).view(np.int16)
     sane = np.abs(exponents.astype(np.int32)) <= SCALE_FACTOR_LIMIT
     powers: NDArray[np.float64] = _POWERS.take(np.where(sane, exponents, 0) + SCALE_FACTOR_LIMIT)
     powers[~sane] = np.nan
@@ -184,3 +221,5 @@ def _powers(registers: Registers, positions: NDArray[np.intp]) -> NDArray[np.flo
 _POWERS = np.array(
     [float(f"1e{exponent}") for exponent in range(-SCALE_FACTOR_LIMIT, SCALE_FACTOR_LIMIT + 1)]
 )
+#: Scales and offsets up to this keep a 64-bit integer finite.
+_SAFE = 1e200

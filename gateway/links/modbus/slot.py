@@ -1,0 +1,170 @@
+"""A slot: the reads that fall due together, decoded together in one numpy pass."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.links.modbus.device import BlockPlan, moved
+from gateway.links.modbus.exchange import Exchange, Outcome, Result, read_request
+from gateway.links.modbus.line import Line
+from gateway.profiles.decode_plan import DecodePlan
+
+
+class Sink(Protocol):
+    """Where readings go: the point store."""
+
+    def update_block(
+        self,
+        indices: NDArray[np.intp],
+        values: NDArray[np.float64],
+        flags: NDArray[np.uint8],
+        time_ms: int,
+    ) -> None:
+        """Take engineering values with their flags (ONLINE or 0)."""
+
+    def mark_comm_lost(self, indices: NDArray[np.intp]) -> None:
+        """Keep the values, add COMM_LOST."""
+
+
+class PolledBlock(Exchange):
+    """One read, asked again and again.
+
+    Attributes:
+        device: name of the device it belongs to.
+        line: its connection.
+        plan: addresses and points.
+        view: where its bytes go in the slot's arena.
+        fresh: bytes have come that are not decoded yet.
+        pending: asked and not ended yet.
+    """
+
+    __slots__ = ("_counts", "_lost", "_sink", "device", "fresh", "line", "pending", "plan", "view")
+
+    def __init__(self, device: str, unit: int, plan: BlockPlan, line: Line, sink: Sink) -> None:
+        block = plan.block
+        super().__init__(unit, read_request(block.table, block.address, block.count))
+        self.device = device
+        self.line = line
+        self.plan = plan
+        self.view = memoryview(bytearray(2 * block.count))
+        self.fresh = False
+        self.pending = False
+        self._counts = line.statistics.unit(unit)
+        self._sink = sink
+        self._lost = False
+
+    def start(self) -> None:
+        """Ask for it; a cycle that falls due before the last one ended is missed."""
+        self._counts.cycles += 1
+        if self.pending:
+            self._counts.missed += 1
+            return
+        self.pending = True
+        self.line.submit(self)
+
+    def finish(self, result: Result) -> None:
+        """Keep the bytes for the slot's decoding, or say that the points are lost."""
+        self.pending = False
+        if result.outcome is Outcome.OK:
+            self.view[:] = self._as_registers(result.data)
+            self.fresh = True
+            self._lost = False
+            return
+        self._counts.missed += 1
+        # a busy device is alive: its values age by their own limit
+        if result.outcome is not Outcome.BUSY and not self._lost:
+            self.drop()
+            self._sink.mark_comm_lost(self.plan.positions)
+
+    def drop(self) -> None:
+        """Its source is lost: what came and is not decoded yet must not look live."""
+        self.fresh = False
+        self._lost = True
+
+    def _as_registers(self, data: memoryview) -> memoryview | bytes:
+        block = self.plan.block
+        if not block.table.is_bits:
+            return data
+        packed = np.frombuffer(data, dtype=np.uint8)
+        bits = np.unpackbits(packed, count=block.count, bitorder="little")
+        return bits.astype(">u2").tobytes()
+
+
+class Slot:
+    """Blocks that fall due at the same phase of the same period."""
+
+    def __init__(self) -> None:
+        self.blocks: list[PolledBlock] = []
+        self._arena = np.zeros(0, dtype=">u2")
+        self._plan = DecodePlan(())
+        self._positions = np.zeros(0, dtype=np.intp)
+        self._owner = np.zeros(0, dtype=np.intp)
+        self._stale_plan = False
+
+    def add(self, block: PolledBlock) -> None:
+        """Take a block from the next start on."""
+        self.blocks.append(block)
+        self._stale_plan = True
+
+    def remove_device(self, device: str) -> list[PolledBlock]:
+        """Let go of a device's blocks and return them. Call :meth:`flush` first."""
+        gone = [block for block in self.blocks if block.device == device]
+        if gone:
+            self.blocks = [block for block in self.blocks if block.device != device]
+            self._stale_plan = True
+        return gone
+
+    def start(self) -> None:
+        """Ask for every block."""
+        for block in self.blocks:
+            block.start()
+
+    def flush(self, sink: Sink, time_ms: int) -> bool:
+        """Decode what has come since the last flush.
+
+        Args:
+            sink: the store.
+            time_ms: UTC ms; at or before the arrival, so that nothing looks newer than it is.
+
+        Returns:
+            Whether all blocks have ended, so that nothing more comes before the next start.
+        """
+        fresh = [block.fresh for block in self.blocks]
+        if any(fresh):
+            self._decode(fresh, sink, time_ms)
+        return not any(block.pending for block in self.blocks)
+
+    def _decode(self, fresh: list[bool], sink: Sink, time_ms: int) -> None:
+        if self._stale_plan:
+            self._compile()
+        for block in self.blocks:
+            block.fresh = False
+        values, flags = self._plan.decode(self._arena.astype(np.uint16))
+        positions = self._positions
+        if not all(fresh):
+            chosen = np.array(fresh)[self._owner]
+            positions, values, flags = positions[chosen], values[chosen], flags[chosen]
+        sink.update_block(positions, values, flags, time_ms)
+
+    def _compile(self) -> None:
+        """Lay the blocks out in one arena; bytes that have come move along."""
+        starts = np.cumsum([0, *(block.plan.block.count for block in self.blocks)])
+        arena = np.zeros(int(starts[-1]), dtype=">u2")
+        whole = arena.data.cast("B")
+        fields = []
+        for start, block in zip(starts.tolist(), self.blocks, strict=False):
+            view = whole[2 * start : 2 * (start + block.plan.block.count)]
+            view[:] = block.view
+            block.view = view
+            fields += [moved(field, start) for field in block.plan.fields]
+        sizes = [len(block.plan.fields) for block in self.blocks]
+        self._arena = arena
+        self._plan = DecodePlan(fields)
+        self._owner = np.repeat(np.arange(len(self.blocks)), sizes)
+        self._positions = np.concatenate(
+            [np.zeros(0, dtype=np.intp), *(block.plan.positions for block in self.blocks)]
+        )
+        self._stale_plan = False

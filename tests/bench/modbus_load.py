@@ -1,0 +1,141 @@
+"""One polling process of the bench: Tieline's poller or pymodbus tasks, measured from inside.
+
+Run as a child: ``python modbus_load.py tieline|pymodbus SECONDS REGISTERS UNITS PORT...``. Prints
+one JSON object. Every device has a connection of its own; devices share the server's ports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+WARM_UP_S = 2.5
+
+
+def cpu_s() -> float:
+    """CPU this process has used, s."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def resident_mb() -> float:
+    """Memory this process holds now, MB."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("no VmRSS")
+
+
+async def tieline(seconds: float, registers: int, devices: int, ports: list[int]) -> dict:
+    from gateway.links.modbus.codec import Table
+    from gateway.links.modbus.config import DeviceConfig, EndpointConfig, PollerConfig
+    from gateway.links.modbus.device import ModbusDevice, PolledPoint, PollGroup
+    from gateway.links.modbus.poller import ModbusPoller
+    from gateway.model.point import PointKind, PointSpec
+    from gateway.points.store import PointStore
+    from gateway.profiles.registers import RegisterField, RegisterType
+    from gateway.site.clock import SystemClock
+
+    clock = SystemClock()
+    field = [RegisterField(n, RegisterType.INT16, scale=0.1) for n in range(registers)]
+    store = PointStore(
+        [
+            PointSpec(f"dev{device}.r{n}", PointKind.AI, "V")
+            for device in range(devices)
+            for n in range(registers)
+        ],
+        clock,
+    )
+    endpoints = tuple(
+        EndpointConfig(name=f"dev{n}", host="127.0.0.1", port=ports[n % len(ports)])
+        for n in range(devices)
+    )
+    units = [
+        ModbusDevice(
+            DeviceConfig(name=f"dev{device}", endpoint=f"dev{device}"),
+            (
+                PollGroup(
+                    1.0,
+                    tuple(
+                        PolledPoint(device * registers + n, Table.HOLDING, field[n])
+                        for n in range(registers)
+                    ),
+                ),
+            ),
+        )
+        for device in range(devices)
+    ]
+    poller = ModbusPoller(PollerConfig(endpoints=endpoints), units, store, clock)
+    del units
+    task = asyncio.create_task(poller.run())
+    await asyncio.sleep(WARM_UP_S)
+    counts = [line.unit(1) for line in poller.statistics.lines.values()]
+    cycles, missed = sum(c.cycles for c in counts), sum(c.missed for c in counts)
+    began_s, began_cpu_s = time.monotonic(), cpu_s()
+    await asyncio.sleep(seconds)
+    spent_s, spent_cpu_s = time.monotonic() - began_s, cpu_s() - began_cpu_s
+    result = {
+        "cycles": sum(c.cycles for c in counts) - cycles,
+        "missed": sum(c.missed for c in counts) - missed,
+        "good": sum(store[spec.id].is_good for spec in store.specs),
+        "wrong": sum(
+            abs(store[spec.id].value - 0.1 * int(spec.id.rpartition(".r")[2])) > 1e-9
+            for spec in store.specs
+        ),
+        "core_pct": 100 * spent_cpu_s / spent_s,
+        "resident_mb": resident_mb(),
+    }
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return result
+
+
+async def pymodbus(seconds: float, registers: int, devices: int, ports: list[int]) -> dict:
+    from pymodbus.client import AsyncModbusTcpClient
+
+    cycles = 0
+    good = 0
+
+    async def poll(n: int) -> None:
+        nonlocal cycles, good
+        client = AsyncModbusTcpClient("127.0.0.1", port=ports[n % len(ports)], retries=0)
+        await asyncio.sleep(n / devices)
+        await client.connect()
+        due_s = time.monotonic()
+        while True:
+            answer = await client.read_holding_registers(0, count=registers)
+            # the same work: scale, as a task a device would
+            values = [0.1 * register for register in answer.registers]
+            good += len(values) == registers
+            cycles += 1
+            due_s += 1.0
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+
+    tasks = [asyncio.create_task(poll(n)) for n in range(devices)]
+    await asyncio.sleep(WARM_UP_S)
+    before, began_s, began_cpu_s = cycles, time.monotonic(), cpu_s()
+    await asyncio.sleep(seconds)
+    spent_s, spent_cpu_s = time.monotonic() - began_s, cpu_s() - began_cpu_s
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return {
+        "cycles": cycles - before,
+        "core_pct": 100 * spent_cpu_s / spent_s,
+        "resident_mb": resident_mb(),
+    }
+
+
+def main() -> None:
+    kind, seconds, registers, devices, *ports = sys.argv[1:]
+    run = {"tieline": tieline, "pymodbus": pymodbus}[kind]
+    work = run(float(seconds), int(registers), int(devices), [int(port) for port in ports])
+    print(json.dumps(asyncio.run(work)))
+
+
+if __name__ == "__main__":
+    main()
