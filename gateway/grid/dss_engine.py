@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class DssEngine:
         self._transformers = {str(n).lower(): i for i, n in _named(circuit.Transformers)}
         self._capacitors = {str(n).lower(): i for i, n in _named(circuit.Capacitors)}
         self._generators = {str(n).lower(): i for i, n in _named(circuit.Generators)}
-        self.injection_buses = self._read_buses()
+        self.injection_buses: Mapping[str, str] = self._read_buses()
         self._loads = tuple(self._read_loads())
         self._head = tuple(self._read_head(name, master) for name in head)
         self._taps: dict[str, int] = {}
