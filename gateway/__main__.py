@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.commands import audit, points
+from gateway.commands import audit, points, run
 
 app = typer.Typer(
     name="tieline",
@@ -13,6 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command()(run.run)
 app.command()(points.check)
 app.command()(points.points)
 app.command()(points.explain)
