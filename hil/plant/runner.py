@@ -54,8 +54,8 @@ class LiveRun:
             if running:
                 self._log(self._step(step_s, loop.time()))
             else:
-                complete = self.bus.connected == self.bus.devices
-                running = (complete or loop.time() > hold_until) and not self.paused()
+                settled = self.bus.complete or loop.time() > hold_until
+                running = settled and not self.paused()
                 present = self._step(0.0, loop.time())
                 if running:
                     self._log(present)
