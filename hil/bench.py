@@ -31,6 +31,8 @@ PLANT = "plant"
 DEFAULT_PORT_BASE = 15020
 _READY_S = 30.0
 _STOP_S = 3.0
+#: Longest wait of a plant for its devices; a device may be dead when a plant comes back.
+_HOLD_FIRST_S, _HOLD_AGAIN_S = 25.0, 3.0
 _ROOT = Path(__file__).parents[1]
 
 
@@ -76,6 +78,7 @@ class Bench:
     host: str = "127.0.0.1"
     ports: dict[str, int] = field(default_factory=dict)
     scenario: Scenario = field(init=False)
+    _settled: bool = False
     _processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,7 +96,7 @@ class Bench:
         return None if process is None or process.returncode is not None else process.pid
 
     async def start(self) -> None:
-        """Start everything and wait until each is ready.
+        """Start everything and wait until each is ready and has answered the plant.
 
         Raises:
             BenchError: something did not get ready; the rest is stopped again.
@@ -104,6 +107,7 @@ class Bench:
             else:  # the devices have to be told the bus port the plant got
                 await self.restart(PLANT)
                 await asyncio.gather(*(self.restart(name) for name in self.devices))
+            await self._settle()
         except BaseException:
             await self.stop()
             raise
@@ -139,7 +143,7 @@ class Bench:
             cwd=_ROOT,
         )
         self._processes[name] = process
-        self.ports[name] = await self._ready(name, process)
+        self.ports[name] = int((await self._said(name))["port"])
 
     async def tell(self, name: str, command: dict[str, Any]) -> None:
         """Say something to a process as if standing before it: ``{"local": true}``."""
@@ -179,20 +183,30 @@ class Bench:
         if name != PLANT:
             return ["-m", "hil.devices", name, *common, "--bus-port", str(self.ports[PLANT])]
         command = ["-m", "hil.plant", *common, "--time-scale", str(self.time_scale)]
-        command += ["--start-s", str(self.start_s), "--hold-s", "10"]
+        command += ["--start-s", str(self.start_s)]
+        command += ["--hold-s", str(_HOLD_AGAIN_S if self._settled else _HOLD_FIRST_S)]
         if self.truth is not None:
             command += ["--truth", str(self.truth.resolve())]
         if self.seconds is not None:
             command += ["--seconds", str(self.seconds)]
         return [*command, "--paused"] if self.paused else command
 
-    async def _ready(self, name: str, process: asyncio.subprocess.Process) -> int:
-        assert process.stdout is not None  # noqa: S101 - asked for above
+    async def _settle(self) -> None:
+        if (await self._said(PLANT)).get("settled") is not True:
+            raise BenchError("a device did not answer the plant")
+        self._settled = True
+
+    async def _said(self, name: str) -> dict[str, Any]:
+        """The next line a process says."""
+        stdout = self._processes[name].stdout
+        assert stdout is not None  # noqa: S101 - asked for when it was started
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), _READY_S)
-            return int(json.loads(line)["port"])
-        except (TimeoutError, ValueError, KeyError) as error:
+            said = json.loads(await asyncio.wait_for(stdout.readline(), _READY_S))
+        except (TimeoutError, ValueError) as error:
             raise BenchError(f"{name} did not get ready") from error
+        if not isinstance(said, dict):
+            raise BenchError(f"{name} said nonsense")
+        return said
 
     async def _end(self, name: str) -> None:
         process = self._processes.pop(name, None)

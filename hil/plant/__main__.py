@@ -59,6 +59,7 @@ async def _live(arguments: argparse.Namespace, scenario: Scenario, until_s: floa
         until_s=until_s,
         hold_s=arguments.hold_s,
         paused=lambda: paused[0],
+        on_settled=lambda: say(out, {"settled": bus.complete, "faults": dict(bus.faults)}),
     )
     say(out, {"ready": "plant", "port": port})
     stepping = asyncio.create_task(run.run())

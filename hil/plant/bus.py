@@ -29,6 +29,7 @@ class _Seat:
     writer: asyncio.StreamWriter
     heard_at: float
     injection: Injection = field(default_factory=Injection)
+    answered: bool = False
 
 
 @dataclass(slots=True)
@@ -68,6 +69,13 @@ class DeviceBus:
     def connected(self) -> frozenset[str]:
         """Devices that hold a seat now."""
         return frozenset(self._seats)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every device is connected and has answered a step."""
+        return len(self._seats) == len(self.devices) and all(
+            seat.answered for seat in self._seats.values()
+        )
 
     def injections(self, now: float) -> dict[str, Injection]:
         """What the DERs do, the gone and silent ones left out."""
@@ -136,6 +144,7 @@ class DeviceBus:
             self.caps = {n: v is True for n, v in _table(message, "caps").items()}
         else:
             seat.injection = Injection(number(message, "p_w"), number(message, "q_var"))
+        seat.answered = True
 
 
 def _table(message: Message, key: str) -> Message:

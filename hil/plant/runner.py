@@ -29,6 +29,7 @@ class LiveRun:
         time_scale: simulated seconds a wall second.
         hold_s: longest wait, wall seconds, for every device before the clock starts.
         paused: asked before each step; while True the present is solved again and again.
+        on_settled: called once every device has answered, or ``hold_s`` is over.
         until_s: simulated time at which to end.
     """
 
@@ -40,6 +41,7 @@ class LiveRun:
     until_s: float
     hold_s: float
     paused: Callable[[], bool]
+    on_settled: Callable[[], None]
     _seq: int = 0
 
     async def run(self) -> None:
@@ -49,13 +51,15 @@ class LiveRun:
         period_s = step_s / self.time_scale
         hold_until = loop.time() + self.hold_s
         due = loop.time()
-        running = False
+        running = settled = False
         while self.plant.time_s < self.until_s - 1e-9:
             if running:
                 self._log(self._step(step_s, loop.time()))
             else:
-                complete = self.bus.connected == self.bus.devices
-                running = (complete or loop.time() > hold_until) and not self.paused()
+                if not settled and (self.bus.complete or loop.time() > hold_until):
+                    settled = True
+                    self.on_settled()
+                running = settled and not self.paused()
                 present = self._step(0.0, loop.time())
                 if running:
                     self._log(present)

@@ -14,6 +14,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
 from hil.bench import Bench
+from hil.devices.sunspec_settings import build_map
 
 
 async def word(port: int, unit: int, address: int, table: str = "holding") -> int | str:
@@ -70,8 +71,6 @@ def is_number(value: int | str) -> bool:
 async def test_devices_and_plant_die_and_come_back(tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
     bench = Bench(port_base=0, time_scale=20.0, truth=truth)
-    from hil.devices.sunspec_settings import build_map
-
     address = build_map(bench.scenario.ders["pv675"]).points["701.W"].address
     started = time.monotonic()
     async with bench:
@@ -117,6 +116,8 @@ async def test_the_clock_stands_until_told_and_commands_move_the_feeder(tmp_path
         await until_word(lambda w: w == 2, plc, 1, 1, "input")
         client.close()
     records = [json.loads(line) for line in truth.read_text().splitlines()]
+    assert [r["time_s"] for r in records] == list(range(len(records)))
+    assert records[0]["der"]["pv675"]["p_w"] > 0.8 * 450e3, "all there when the clock starts"
     moved = [r["time_s"] for r in records if r["taps"]["b"] == 2]
     assert 13 <= moved[0] <= 20, "seven steps of two simulated seconds each"
     assert records[-1]["v_pu"]["675.2"] < records[0]["v_pu"]["675.2"] - 0.03

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +78,6 @@ def _best_setting(plant: Plant) -> Setting:
 def test_all_nodes_can_be_brought_inside_with_margin(plant: Plant, moment_s: float) -> None:
     plant.time_s = moment_s
     best = _best_setting(plant)
-    print(f"t={moment_s} {best}")
     assert best.margin_pu > 0.01
     assert best.spread_pu < 0.09
     assert all(-16 <= t <= 16 for t in best.taps)
@@ -90,8 +90,6 @@ def test_without_control_nodes_leave_the_band_in_both_directions(
     log = TruthLog(path)
     run_uncontrolled(plant, log, plant.scenario.duration_s)
     log.close()
-    import json
-
     records = [json.loads(line) for line in path.read_text().splitlines()]
     assert [r["time_s"] for r in records] == list(range(601))
     over = [sum(v > HIGH for v in r["v_pu"].values()) for r in records]
