@@ -32,6 +32,7 @@ class Decision(Generic[State]):
 
     Attributes:
         commands: for the router, in the order to send.
+        advice: what it would command where it may only advise; nobody sends these.
         messages: group functions for the group service, in the order to send.
         alarms: raised or ended in this step.
         state: what the next step gets back.
@@ -43,3 +44,4 @@ class Decision(Generic[State]):
     alarms: tuple[Alarm, ...]
     state: State
     notes: dict[str, float | str]
+    advice: tuple[Command, ...] = ()

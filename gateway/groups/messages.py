@@ -204,17 +204,16 @@ class IslandRequest:
     reason: str = ""
 
 
-GroupRequest = (
-    StatusRequest
-    | CapabilityRequest
-    | ForecastRequest
-    | LimitRequest
+#: Requests that change something.
+SetPointRequest = (
+    LimitRequest
     | DispatchRequest
     | CurveRequest
     | PowerFactorRequest
     | ConnectRequest
     | IslandRequest
 )
+GroupRequest = StatusRequest | CapabilityRequest | ForecastRequest | SetPointRequest
 
 
 class Result(StrEnum):

@@ -88,6 +88,12 @@ def _name_issues(profile: DeviceProfile, text: TomlText, names: set[str]) -> lis
         for point in values
         if point not in names
     ]
+    issues += [
+        text.issue(("locals", output), f"locals names no point {name!r}", remedy)
+        for output, local in profile.locals_.items()
+        for name in (output, local)
+        if name not in names
+    ]
     if profile.local is not None and profile.local not in names:
         issues.append(text.issue(("local",), f"local names no point {profile.local!r}", remedy))
     return issues

@@ -85,6 +85,7 @@ class DeviceProfile(Strict):
         der: DER role to point name, where the device is a DER or a microgrid controller.
         presets: role to the points (and values) written before that role's enable is written.
         local: point that is 1 while the device is in local mode; the interlock asks it.
+        locals_: the same for single outputs: output point to its local-mode point.
     """
 
     name: str
@@ -96,8 +97,13 @@ class DeviceProfile(Strict):
     der: dict[DerRole, PointName] = Field(default_factory=dict)
     presets: dict[DerRole, dict[PointName, float]] = Field(default_factory=dict)
     local: PointName | None = None
+    locals_: dict[PointName, PointName] = Field(default_factory=dict, alias="locals")
     points: tuple[ProfilePoint, ...] = ()
 
     def point(self, name: str) -> ProfilePoint | None:
         """The point of that name, or None."""
         return next((point for point in self.points if point.point == name), None)
+
+    def local_of(self, output: str) -> str | None:
+        """The point that is 1 while this output is in local mode, or None."""
+        return self.locals_.get(output, self.local)

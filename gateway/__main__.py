@@ -1,0 +1,29 @@
+"""The command line: ``tieline`` or ``python -m gateway``."""
+
+from __future__ import annotations
+
+import typer
+
+from gateway.commands import audit, points, run
+
+app = typer.Typer(
+    name="tieline",
+    help="Standards-based SCADA gateway: point maps, group functions, DMS logic.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(run.run)
+app.command()(points.check)
+app.command()(points.points)
+app.command()(points.explain)
+app.command()(audit.audit)
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

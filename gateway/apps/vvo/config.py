@@ -1,0 +1,114 @@
+"""What volt-VAR optimisation works on: the feeder's controls and meters, bound to points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Regulator:
+    """A regulator: one integer control.
+
+    Attributes:
+        element: name in the feeder model.
+        position, command: points that show and set the tap.
+        act: whether VVO may move it.
+    """
+
+    element: str
+    position: str
+    command: str
+    act: bool
+    tap_min: int = -16
+    tap_max: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Capacitor:
+    """A switched capacitor: one binary control."""
+
+    element: str
+    closed: str
+    command: str
+    act: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Der:
+    """A DER whose reactive power VVO sets directly.
+
+    Attributes:
+        power, reactive_power: points with the present injection, W and var.
+        set_point: point for the reactive power set point, var.
+        enable: point that switches the set point on; written last.
+        presets: points and values written before the enable.
+        rating_va: point with the apparent power rating.
+        reactive_rating_var: point with the reactive power rating.
+    """
+
+    element: str
+    power: str
+    reactive_power: str
+    set_point: str
+    enable: str
+    presets: tuple[tuple[str, float], ...]
+    rating_va: str
+    reactive_rating_var: str
+    act: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group that VVO asks through group functions.
+
+    Attributes:
+        group_id: who is asked.
+        ask: by which function its reactive power is set.
+    """
+
+    element: str
+    group_id: str
+    ask: Literal["q", "pf", "curve"] = "q"
+    act: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class VvoConfig:
+    """Bindings, bands and costs.
+
+    Attributes:
+        voltages: (node of the model, point in pu).
+        head_p, head_q: points of the head's flow a phase 1, 2, 3; empty where not metered.
+        excluded_buses: buses whose voltage is not the feeder's to hold.
+        margin_pu: kept free inside the band, for what the model does not know.
+        objective: ``losses`` or ``power``: what is least where every voltage is inside.
+        tap_cost_kw, capacitor_cost_kw: kW a step or an operation must save at least.
+        set_point_cost_kw: kW a change of a reactive power set point must save at least.
+        max_taps_per_cycle: most steps a regulator a cycle.
+        max_solves: bound on the search, in power flows; the step knows no clock.
+        hold_s: how long a command claims its point.
+        status_every_s: how often a group's status is asked.
+    """
+
+    regulators: tuple[Regulator, ...] = ()
+    capacitors: tuple[Capacitor, ...] = ()
+    ders: tuple[Der, ...] = ()
+    groups: tuple[Group, ...] = ()
+    voltages: tuple[tuple[str, str], ...] = ()
+    head_p: tuple[str, ...] = ()
+    head_q: tuple[str, ...] = ()
+    excluded_buses: tuple[str, ...] = ("sourcebus",)
+    dms_id: str = "dms"
+    mode: Literal["advise", "act"] = "advise"
+    objective: Literal["losses", "power"] = "losses"
+    voltage_min_pu: float = 0.95
+    voltage_max_pu: float = 1.05
+    margin_pu: float = 0.008
+    tap_cost_kw: float = 2.0
+    capacitor_cost_kw: float = 5.0
+    set_point_cost_kw: float = 0.2
+    max_taps_per_cycle: int = 4
+    max_solves: int = 4000
+    hold_s: float = 60.0
+    status_every_s: float = 4.0

@@ -1,0 +1,99 @@
+"""From a found setting to commands for the router and requests for the group service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gateway.apps.vvo.config import Der, VvoConfig
+from gateway.apps.vvo.objective import worth_sending
+from gateway.apps.vvo.plant import Movable, group_injection, rating_va
+from gateway.apps.vvo.requests import ask_reactive_power
+from gateway.apps.vvo.search import Setting
+from gateway.groups.messages import Address, GroupReply, GroupRequest
+from gateway.model.command import Command, Priority
+from gateway.points.image import ProcessImage
+
+
+def commands(
+    config: VvoConfig,
+    controls: tuple[Movable, ...],
+    setting: Setting,
+    image: ProcessImage,
+    now_ms: int,
+) -> Iterator[Command]:
+    """Commands that bring taps, capacitors and DERs to a setting; what stands already is not sent.
+
+    A DER's set point goes before its enable, so that nothing is switched on at an old value.
+    """
+    for movable, value in zip(controls, setting, strict=True):
+        if movable.kind == "regulator":
+            if worth_sending(movable, value):
+                point = config.regulators[movable.position].command
+                yield _command(config, movable, point, value, now_ms)
+        elif movable.kind == "capacitor":
+            if worth_sending(movable, value):
+                point = config.capacitors[movable.position].command
+                yield _command(config, movable, point, value, now_ms)
+        elif movable.kind == "der":
+            yield from _der(config, movable, value, image, now_ms)
+
+
+def requests(
+    config: VvoConfig,
+    controls: tuple[Movable, ...],
+    setting: Setting,
+    replies: Mapping[str, GroupReply],
+    address: Mapping[str, Address],
+    voltage_pu: Mapping[str, float],
+) -> Iterator[GroupRequest]:
+    """Group functions that bring groups to a setting.
+
+    Args:
+        config: bindings.
+        controls: what was moved.
+        setting: where to.
+        replies: last status a group.
+        address: a fresh address a group id.
+        voltage_pu: voltage expected at each group's element.
+    """
+    for movable, value in zip(controls, setting, strict=True):
+        if movable.kind == "group" and worth_sending(movable, value):
+            group = config.groups[movable.position]
+            yield ask_reactive_power(
+                group.ask,
+                address[group.group_id],
+                round(value, -2),
+                group_injection(replies.get(group.group_id))[0],
+                rating_va(group, replies),
+                voltage_pu.get(group.element, 1.0),
+            )
+
+
+def _der(
+    config: VvoConfig, movable: Movable, value: float, image: ProcessImage, now_ms: int
+) -> Iterator[Command]:
+    der: Der = config.ders[movable.position]
+    enabled = image.good_value(der.enable) == 1.0
+    moved = worth_sending(movable, value)
+    if not moved:
+        return
+    if not enabled:
+        for point, preset in der.presets:
+            if image.good_value(point) != preset:
+                yield _command(config, movable, point, preset, now_ms)
+    yield _command(config, movable, der.set_point, round(value, -2), now_ms)
+    if not enabled:
+        yield _command(config, movable, der.enable, 1.0, now_ms)
+
+
+def _command(config: VvoConfig, movable: Movable, point: str, value: float, now_ms: int) -> Command:
+    element = movable.control.element
+    return Command(
+        point=point,
+        value=value,
+        origin=f"{config.dms_id}:vvo",
+        priority=Priority.DMS_VVO,
+        expires_ms=now_ms + round(config.hold_s * 1000),
+        correlation=f"vvo-{now_ms:x}-{element}",
+        reason=f"VVO: {element} from {movable.present:g}",
+    )

@@ -1,0 +1,202 @@
+"""One cycle of volt-VAR optimisation: image and replies in, decision out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.apps.decision import Alarm, Decision
+from gateway.apps.vvo.config import VvoConfig
+from gateway.apps.vvo.estimate import Estimate, fit
+from gateway.apps.vvo.objective import Objective
+from gateway.apps.vvo.orders import commands, requests
+from gateway.apps.vvo.plant import Movable, apply_present, group_injection, injection, movables
+from gateway.apps.vvo.search import coordinate_search
+from gateway.grid.powerflow import PowerFlow
+from gateway.groups.messages import (
+    Address,
+    GroupReply,
+    GroupRequest,
+    Quantity,
+    Result,
+    StatusRequest,
+)
+from gateway.points.image import ProcessImage
+
+_STATUS = (
+    Quantity.ACTIVE_POWER,
+    Quantity.REACTIVE_POWER,
+    Quantity.APPARENT_POWER,
+    Quantity.CONNECTED,
+)
+#: After a refused request (another origin holds the group, it is islanded) wait this long.
+_ASK_AGAIN_S = 30.0
+#: A status older than this many asking periods is not relied on.
+_STATUS_PERIODS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class VvoState:
+    """What one cycle leaves to the next.
+
+    Attributes:
+        multipliers: loads' share of nominal, shape (3, 2).
+        replies: last status a group.
+        refused_ms: when a group last refused a request.
+        asked_ms: when each group's status was asked last.
+        sequence: number of the last message made.
+    """
+
+    multipliers: NDArray[np.float64] = field(default_factory=lambda: np.ones((3, 2)))
+    replies: Mapping[str, GroupReply] = field(default_factory=dict)
+    refused_ms: Mapping[str, int] = field(default_factory=dict)
+    asked_ms: Mapping[str, int] = field(default_factory=dict)
+    sequence: int = 0
+
+
+class Vvo:
+    """The application. Holds the model; everything that changes is in the state.
+
+    Args:
+        config: bindings, bands, costs.
+        model: the feeder as the DMS knows it.
+    """
+
+    def __init__(self, config: VvoConfig, model: PowerFlow) -> None:
+        self._config = config
+        self._model = model
+        buses = [node.partition(".")[0] for node in model.nodes]
+        self._judged = np.array([bus not in config.excluded_buses for bus in buses])
+
+    def step(
+        self,
+        image: ProcessImage,
+        replies: Sequence[GroupReply],
+        state: VvoState,
+        now_ms: int,
+    ) -> Decision[VvoState]:
+        """Decide on taps, capacitors and reactive powers.
+
+        Args:
+            image: the frozen points of this cycle.
+            replies: what groups answered since the last step, oldest first.
+            state: what the last step gave back.
+            now_ms: UTC ms.
+        """
+        config = self._config
+        state = self._remember(state, replies, now_ms)
+        messages, state = self._ask_status(state, now_ms)
+        apply_present(self._model, config, image, state.replies)
+        estimate = fit(self._model, config, image, state.multipliers)
+        state = replace(state, multipliers=estimate.multipliers)
+        if estimate.metered == 0 or not estimate.solution.converged:
+            alarm = Alarm("vvo", "no voltage meter is online: every control is held")
+            return Decision((), messages, (alarm,), state, {"held": "no voltage meter"})
+        controls = movables(config, image, state.replies, frozenset(state.refused_ms))
+        powers = self._powers_w(image, state.replies)
+        objective = Objective(config, self._model, controls, powers, estimate.bias_pu, self._judged)
+        start = tuple(movable.present for movable in controls)
+        found = coordinate_search(
+            tuple(movable.control for movable in controls), start, objective.cost, config.max_solves
+        )
+        orders = tuple(commands(config, controls, found.setting, image, now_ms))
+        objective.apply(found.setting)
+        expected_pu = self._model.solve().voltages_pu + estimate.bias_pu
+        asks, state = self._ask(controls, found.setting, expected_pu, state, now_ms)
+        notes = self._notes(objective, estimate) | {
+            "nodes_out_expected": float(objective.nodes_outside(expected_pu)),
+            "solves": float(found.solves),
+            "cost_kw": round(found.cost, 2),
+        }
+        acting = config.mode == "act"
+        return Decision(
+            commands=orders if acting else (),
+            messages=(*messages, *asks) if acting else messages,
+            alarms=self._alarms(estimate),
+            state=state,
+            notes=notes,
+            advice=() if acting else orders,
+        )
+
+    def _remember(self, state: VvoState, replies: Sequence[GroupReply], now_ms: int) -> VvoState:
+        """Keep statuses while they are fresh, and refusals while it is no use to ask again."""
+        oldest_ms = now_ms - _STATUS_PERIODS * self._config.status_every_s * 1000
+        known, refused = dict(state.replies), dict(state.refused_ms)
+        for reply in replies:
+            if reply.ranges or reply.present:
+                known[reply.group_id] = reply
+            elif reply.result is Result.FAILED:
+                refused[reply.group_id] = now_ms
+        fresh = {group: reply for group, reply in known.items() if reply.time_ms >= oldest_ms}
+        again_ms = now_ms - _ASK_AGAIN_S * 1000
+        recent = {group: at_ms for group, at_ms in refused.items() if at_ms > again_ms}
+        return replace(state, replies=fresh, refused_ms=recent)
+
+    def _ask_status(
+        self, state: VvoState, now_ms: int
+    ) -> tuple[tuple[GroupRequest, ...], VvoState]:
+        """Status of each group whose turn it is: limits are asked before they are relied on."""
+        period_ms = self._config.status_every_s * 1000
+        asks: list[GroupRequest] = []
+        asked, sequence = dict(state.asked_ms), state.sequence
+        for group in self._config.groups:
+            if now_ms - asked.get(group.group_id, 0) >= period_ms:
+                sequence += 1
+                address = self._address(group.group_id, sequence, now_ms)
+                asks.append(StatusRequest(address=address, quantities=_STATUS))
+                asked[group.group_id] = now_ms
+        return tuple(asks), replace(state, asked_ms=asked, sequence=sequence)
+
+    def _ask(
+        self,
+        controls: tuple[Movable, ...],
+        setting: tuple[float, ...],
+        expected_pu: NDArray[np.float64],
+        state: VvoState,
+        now_ms: int,
+    ) -> tuple[tuple[GroupRequest, ...], VvoState]:
+        groups = [group.group_id for group in self._config.groups]
+        addresses = {
+            group: self._address(group, state.sequence + number, now_ms)
+            for number, group in enumerate(groups, 1)
+        }
+        voltages = {
+            group.element: self._mean(group.element, expected_pu) for group in self._config.groups
+        }
+        asks = tuple(requests(self._config, controls, setting, state.replies, addresses, voltages))
+        return asks, replace(state, sequence=state.sequence + len(groups))
+
+    def _address(self, group: str, sequence: int, now_ms: int) -> Address:
+        dms = self._config.dms_id
+        message_id = f"{dms}-vvo-{now_ms:x}-{sequence}"
+        return Address(message_id=message_id, dms_id=dms, group_id=group, time_ms=now_ms)
+
+    def _mean(self, element: str, voltages_pu: NDArray[np.float64]) -> float:
+        bus = self._model.injection_buses[element]
+        own = [node.partition(".")[0] == bus for node in self._model.nodes]
+        return float(voltages_pu[own].mean())
+
+    def _powers_w(self, image: ProcessImage, replies: Mapping[str, GroupReply]) -> dict[str, float]:
+        powers = {der.element: injection(image, der)[0] for der in self._config.ders}
+        for group in self._config.groups:
+            powers[group.element] = group_injection(replies.get(group.group_id))[0]
+        return powers
+
+    def _notes(self, objective: Objective, estimate: Estimate) -> dict[str, float | str]:
+        volts = estimate.solution.voltages_pu + estimate.bias_pu
+        judged = volts[self._judged]
+        return {
+            "nodes_out": float(objective.nodes_outside(volts)),
+            "v_min_pu": round(float(judged.min()), 4),
+            "v_max_pu": round(float(judged.max()), 4),
+            "losses_kw": round(estimate.solution.losses_w / 1e3, 2),
+            "meters": float(estimate.metered),
+        }
+
+    def _alarms(self, estimate: Estimate) -> tuple[Alarm, ...]:
+        missing = len(self._config.voltages) - estimate.metered
+        text = f"{missing} of {len(self._config.voltages)} voltage meters are not online"
+        return (Alarm("vvo:meters", text, active=missing > 0),)

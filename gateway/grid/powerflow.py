@@ -1,0 +1,84 @@
+"""What the DMS asks of a power-flow engine, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Ratio change of one step of a 32-step, 10 % voltage regulator (Type B as the model states it).
+TAP_STEP = 0.00625
+PHASES = (1, 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """One solved power flow.
+
+    Attributes:
+        converged: False where the voltages below mean nothing.
+        voltages_pu: magnitude of every node, shape (nodes,), in the engine's node order.
+        losses_w: line and transformer losses.
+        head_p_w, head_q_var: flow into the feeder a phase, shape (3,).
+    """
+
+    converged: bool
+    voltages_pu: NDArray[np.float64]
+    losses_w: float
+    head_p_w: NDArray[np.float64]
+    head_q_var: NDArray[np.float64]
+
+    @property
+    def power_w(self) -> float:
+        """Total real power at the head."""
+        return float(self.head_p_w.sum())
+
+
+class PowerFlow(Protocol):
+    """A feeder that can be set and solved. Not thread-safe; one a process is the rule.
+
+    Attributes:
+        nodes: ``bus.phase`` in the order of :attr:`Solution.voltages_pu`.
+        injection_buses: bus of every element that :meth:`set_injection` takes.
+    """
+
+    nodes: tuple[str, ...]
+    injection_buses: Mapping[str, str]
+
+    @property
+    def taps(self) -> Mapping[str, int]:
+        """Present tap steps (-16..16) by regulator."""
+
+    @property
+    def capacitors(self) -> Mapping[str, bool]:
+        """Present switch states by capacitor; True is closed."""
+
+    def set_tap(self, regulator: str, tap: int) -> None:
+        """Set a regulator's tap step.
+
+        Raises:
+            KeyError: no such regulator.
+        """
+
+    def set_capacitor(self, capacitor: str, *, closed: bool) -> None:
+        """Switch a capacitor.
+
+        Raises:
+            KeyError: no such capacitor.
+        """
+
+    def set_injection(self, element: str, power_w: float, reactive_power_var: float) -> None:
+        """Set what a DER injects; generation positive.
+
+        Raises:
+            KeyError: no such element.
+        """
+
+    def scale_loads(self, multipliers: NDArray[np.float64]) -> None:
+        """Scale loads from their nominal: shape (3, 2), real and reactive a phase."""
+
+    def solve(self) -> Solution:
+        """Solve with the present settings; the engine's own controls are off."""

@@ -1,0 +1,187 @@
+"""Carrying out one set-point function on one group, now, and saying what is held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from gateway.groups import writes
+from gateway.groups.allocation import allocate
+from gateway.groups.backend import Applied, Order, PointGroup
+from gateway.groups.der_points import DerView
+from gateway.groups.messages import (
+    ConnectRequest,
+    CurveRequest,
+    DispatchRequest,
+    GroupReply,
+    Held,
+    IslandRequest,
+    LimitRequest,
+    PowerFactorRequest,
+    Quantity,
+    SetPointRequest,
+)
+from gateway.groups.replies import failed, outcome, same
+from gateway.groups.settle import Settler
+from gateway.groups.writes import UnsupportedError, Write
+from gateway.model.clock import Clock
+from gateway.model.der import Range
+
+#: How long a controller may take to show what it holds.
+CONFIRM_S = 2.0
+
+
+class FunctionRunner:
+    """Runs set-point functions.
+
+    Args:
+        settler: waits for what controllers show.
+        clock: stamps replies.
+    """
+
+    def __init__(self, settler: Settler, clock: Clock) -> None:
+        self._settler = settler
+        self._clock = clock
+
+    async def run(self, group: PointGroup, request: SetPointRequest, order: Order) -> GroupReply:
+        """Carry out a request whose time has come."""
+        ending = _ending(request)
+        if ending is not None:
+            return await self._end(group, request, order, *ending)
+        match request:
+            case LimitRequest():
+                return await self._limit(group, request, order)
+            case DispatchRequest():
+                return await self._dispatch(group, request, order)
+            case _:
+                return await self._each(group, request, order)
+
+    async def _dispatch(
+        self, group: PointGroup, request: DispatchRequest, order: Order
+    ) -> GroupReply:
+        letter, wanted = _letter(request), request.schedule[0][1]
+        parts, _ = group.share(wanted, request.quantity)
+        plan = self._plan(group, lambda view: self._part(view, letter, parts))
+        applied = await group.apply(plan, order)
+        expected = sum(part for name, part in parts.items() if name in applied.taken)
+        shown = await self._shown(group, f"held_{letter}", expected, applied)
+        held = Held(quantity=request.quantity, requested=wanted, held=shown)
+        return outcome(request.address, self._clock.utc_ms(), applied, held)
+
+    async def _limit(self, group: PointGroup, request: LimitRequest, order: Order) -> GroupReply:
+        limit_w = request.limit_w or 0.0
+        plates = {name: view.nameplate() for name, view in group.views.items()}
+        ratings = {n: Range(0.0, p.power_w.maximum) for n, p in plates.items() if p is not None}
+        # above the sum of ratings the limit binds nobody; one controller takes it as it is
+        parts = (
+            allocate(limit_w, ratings) if len(group.views) > 1 else dict.fromkeys(ratings, limit_w)
+        )
+
+        def make(view: DerView) -> list[Write]:
+            if view.der.name not in parts:
+                raise UnsupportedError("its rating has not been read")
+            return writes.limit(view, parts[view.der.name], request.direction)
+
+        applied = await group.apply(self._plan(group, make), order)
+        signed = limit_w if request.direction.value == "EXPORT" else -limit_w
+        shown = await self._shown(group, "held_limit", signed, applied)
+        held = Held(
+            quantity=Quantity.ACTIVE_POWER,
+            requested=limit_w,
+            held=None if shown is None else abs(shown),
+        )
+        return outcome(request.address, self._clock.utc_ms(), applied, held)
+
+    async def _each(self, group: PointGroup, request: SetPointRequest, order: Order) -> GroupReply:
+        """Functions that say the same to every member."""
+        make, held = _same_for_all(request)
+        applied = await group.apply(self._plan(group, make), order)
+        return outcome(request.address, self._clock.utc_ms(), applied, held)
+
+    async def _end(
+        self,
+        group: PointGroup,
+        request: SetPointRequest,
+        order: Order,
+        quantity: Quantity,
+        stem: str,
+    ) -> GroupReply:
+        ders = [view.der for view in group.views.values()]
+        enables = [point for der in ders for point in writes.points_of(der, [f"{stem}_enable"])]
+        roles = [stem, f"{stem}_set"]
+        set_points = [point for der in ders for point in writes.points_of(der, roles)]
+        if not enables:
+            return failed(request.address, self._clock.utc_ms(), "the group has no such function")
+        applied = await group.end(enables, set_points, order)
+        held = Held(quantity=quantity, requested=None, held=None)
+        return outcome(request.address, self._clock.utc_ms(), applied, held)
+
+    def _plan(
+        self, group: PointGroup, make: Callable[[DerView], list[Write]]
+    ) -> dict[str, list[Write] | str]:
+        plan: dict[str, list[Write] | str] = {}
+        for name, view in group.views.items():
+            try:
+                plan[name] = make(view) if view.online else "is not online"
+            except UnsupportedError as error:
+                plan[name] = str(error)
+        return plan
+
+    def _part(self, view: DerView, letter: str, parts: dict[str, float]) -> list[Write]:
+        if view.der.name not in parts:
+            raise UnsupportedError("its capability is not known")
+        return writes.dispatch(view, letter, parts[view.der.name])
+
+    async def _shown(
+        self, group: PointGroup, role: str, expected: float, applied: Applied
+    ) -> float | None:
+        """What a controller says it holds; what was sent where it has no such point."""
+        shows = [view for n, view in group.views.items() if n in applied.taken]
+        if not shows or not all(view.der.has(role) for view in shows):
+            return expected
+
+        def total() -> float | None:
+            values = [view.value(role) for view in shows]
+            known = [value for value in values if value is not None]
+            return sum(known) if len(known) == len(values) else None
+
+        await self._settler.until(lambda: same(expected, total()), CONFIRM_S)
+        return total()
+
+
+def _ending(request: SetPointRequest) -> tuple[Quantity, str] | None:
+    """Quantity and role stem of the function a request ends; None where it starts one."""
+    match request:
+        case LimitRequest(limit_w=None):
+            return Quantity.ACTIVE_POWER, "limit"
+        case DispatchRequest(schedule=(), quantity=quantity):
+            return quantity, _letter(request)
+        case PowerFactorRequest(power_factor=None):
+            return Quantity.POWER_FACTOR, "pf"
+        case CurveRequest(points=()):
+            return Quantity.REACTIVE_POWER, "curve"
+        case _:
+            return None
+
+
+def _letter(request: DispatchRequest) -> str:
+    return "p" if request.quantity is Quantity.ACTIVE_POWER else "q"
+
+
+def _same_for_all(request: SetPointRequest) -> tuple[Callable[[DerView], list[Write]], Held]:
+    match request:
+        case PowerFactorRequest(power_factor=float(magnitude), excitation=excitation):
+            make = partial(writes.power_factor, magnitude=magnitude, excitation=excitation)
+            return make, _asked(Quantity.POWER_FACTOR, magnitude)
+        case CurveRequest():
+            return partial(writes.curve, request=request), _asked(Quantity.REACTIVE_POWER, None)
+        case ConnectRequest(connect=wanted):
+            return partial(writes.connect, wanted=wanted), _asked(Quantity.CONNECTED, float(wanted))
+        case IslandRequest(action=action):
+            return partial(writes.island, action=action), _asked(Quantity.STATE, None)
+        case _:
+            raise AssertionError(f"{type(request).__name__} is not the same for every member")
+
+
+def _asked(quantity: Quantity, value: float | None) -> Held:
+    return Held(quantity=quantity, requested=value, held=value)

@@ -1,0 +1,194 @@
+"""The site file and its tables, as written by the engineer; frozen, unknown keys refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from gateway.profiles.profile import PointName, PollGroup
+from gateway.profiles.validate import Strict
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class LinkTable(Strict):
+    """``[links.NAME]``: how a set of devices is reached.
+
+    ``modbus-tcp`` devices have an address each and share one slot scheduler; ``modbus-rtu`` is
+    a serial line, ``modbus-rtu-tcp`` a terminal server's line.
+    """
+
+    type: Literal["modbus-tcp", "modbus-rtu", "modbus-rtu-tcp"]
+    driver: Literal["native", "pymodbus"] = "native"
+    slot_ms: Annotated[int, Field(ge=20, le=50)] = 25
+    address: str | None = None
+    serial_port: str | None = None
+    baud: Annotated[int, Field(ge=300, le=1_000_000)] = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+
+    @model_validator(mode="after")
+    def _check(self) -> LinkTable:
+        if self.type == "modbus-rtu" and self.serial_port is None:
+            raise ValueError("a modbus-rtu link needs serial_port")
+        if self.type == "modbus-rtu-tcp" and self.address is None:
+            raise ValueError("a modbus-rtu-tcp link needs address = 'host:port'")
+        return self
+
+
+class GroupTable(Strict):
+    """``[groups.NAME]``: a microgrid behind a controller's points, or members behind theirs."""
+
+    backend: Literal["plc", "members"]
+    device: Name | None = None
+    members: tuple[Name, ...] = ()
+    title: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> GroupTable:
+        if (self.backend == "plc") != (self.device is not None):
+            raise ValueError("a plc group names its device, a members group does not")
+        if (self.backend == "members") != bool(self.members):
+            raise ValueError("a members group names its members, a plc group does not")
+        return self
+
+
+class VvoTable(Strict):
+    """``[dms.vvo]``: bands, costs and pace of volt-VAR optimisation."""
+
+    mode: Literal["off", "advise", "act"] = "advise"
+    objective: Literal["losses", "power"] = "losses"
+    voltage_min_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 0.95
+    voltage_max_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 1.05
+    margin_pu: Annotated[float, Field(ge=0, le=0.04)] = 0.008
+    tap_cost_kw: Annotated[float, Field(ge=0)] = 2.0
+    capacitor_cost_kw: Annotated[float, Field(ge=0)] = 5.0
+    set_point_cost_kw: Annotated[float, Field(ge=0)] = 0.2
+    max_taps_per_cycle: Annotated[int, Field(ge=1, le=32)] = 4
+    max_solves: Annotated[int, Field(ge=10, le=1_000_000)] = 4000
+    status_every_s: Annotated[float, Field(ge=0.2, le=3600)] = 4.0
+    hold_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    group_by: Literal["q", "pf", "curve"] = "q"
+
+
+class DmsTable(Strict):
+    """``[dms]``: the DMS role. ``model`` is a ``.dss`` master, relative to the site folder.
+
+    ``head`` names the model's elements whose flow the head meters measure.
+    """
+
+    id: str = "dms"
+    model: str
+    head: tuple[str, ...] = ("Vsource.source",)
+    exclude_buses: tuple[str, ...] = ("sourcebus",)
+    cycle_s: Annotated[float, Field(ge=0.2, le=3600)] = 2.0
+    vvo: VvoTable = VvoTable()
+
+
+class HttpsTable(Strict):
+    """``[https]``: the group-function endpoint. Clients must show a certificate of ``ca``."""
+
+    host: str = "127.0.0.1"
+    port: Port
+    pki: str = "pki"
+    clients: tuple[str, ...] = ()
+
+
+class MqttTable(Strict):
+    """``[mqtt]``: ``broker`` is ``embedded`` or ``mqtt[s]://host:port``."""
+
+    broker: str = "embedded"
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    topic: str = "tieline"
+    period_s: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
+    username: str | None = None
+    password_file: str | None = None
+    ca: str | None = None
+    commands: bool = False
+
+
+class ModbusServerTable(Strict):
+    """``[modbus_server]``: points as a register map for a northbound master."""
+
+    host: str = "127.0.0.1"
+    port: Port
+    unit: Annotated[int, Field(ge=0, le=255)] = 1
+    map: str = "maps/modbus.csv"
+    allow: tuple[str, ...] = ("127.0.0.1",)
+    bad_quality: Literal["exception", "sentinel"] = "exception"
+
+
+class SiteFile(Strict):
+    """``site.toml``.
+
+    Attributes:
+        profiles: folders searched for device profiles before the shipped ones.
+        data: where the running gateway keeps its audit trail and keys, relative to the site.
+        poll: overrides of profiles' poll periods, by poll group.
+    """
+
+    name: Name
+    title: str = ""
+    data: str = "data"
+    profiles: tuple[str, ...] = ()
+    links: dict[Name, LinkTable]
+    poll: dict[str, PollGroup] = Field(default_factory=dict)
+    groups: dict[Name, GroupTable] = Field(default_factory=dict)
+    dms: DmsTable | None = None
+    https: HttpsTable | None = None
+    mqtt: MqttTable | None = None
+    modbus_server: ModbusServerTable | None = None
+
+
+class DeviceRow(Strict):
+    """A row of ``devices.csv``; ``address`` is ``host:port`` on a modbus-tcp link."""
+
+    device: PointName
+    profile: str
+    link: Name
+    address: str | None = None
+    unit: Annotated[int, Field(ge=0, le=255)] | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=60)] | None = None
+    description: str = ""
+
+
+class OverrideRow(Strict):
+    """A row of ``points.csv``: what this site sets otherwise than the profile."""
+
+    point: str
+    act: bool | None = None
+    minimum: float | None = Field(None, alias="min")
+    maximum: float | None = Field(None, alias="max")
+    deadband: Annotated[float, Field(ge=0)] | None = None
+    max_age_s: Annotated[float, Field(gt=0)] | None = None
+    rate_per_min: Annotated[int, Field(ge=0)] | None = None
+    event_class: Annotated[int, Field(ge=0, le=3)] | None = None
+    requires: str | None = None
+
+
+class ModbusMapRow(Strict):
+    """A row of ``maps/modbus.csv``: one point in the northbound register map."""
+
+    point: str
+    table: Literal["holding", "input", "coil", "discrete"]
+    register_: Annotated[int, Field(ge=0, le=65535)] = Field(alias="register")
+    type: str | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class NetworkRow(Strict):
+    """A row of ``maps/network.csv``: which point measures or commands which element.
+
+    ``role`` and ``element`` name something of the feeder model; ``source`` is the point that
+    measures it (a device for ``der``, a group for ``group``), ``command`` the point that sets it.
+    """
+
+    role: Literal["regulator", "capacitor", "voltage", "head_p", "head_q", "der", "group"]
+    element: str
+    source: str
+    command: str | None = None

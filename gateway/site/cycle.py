@@ -1,0 +1,145 @@
+"""The DMS's control cycle: freeze, decide in the worker, order through the one path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from gateway.apps.decision import Alarm, Decision
+from gateway.groups.messages import GroupReply, GroupRequest
+from gateway.model.clock import Clock
+from gateway.model.command import Command, CommandResult
+from gateway.points.router import Router
+from gateway.points.store import PointStore
+from gateway.site.worker import StepFailedError, StepOverrunError, StepWorker
+
+State = TypeVar("State")
+#: Results and alarms kept for the operator's table.
+_KEPT = 200
+
+
+@dataclass
+class CycleRecord:
+    """What the cycle has done, for status pages and reports.
+
+    Attributes:
+        cycles: completed.
+        late: cycles that began after their time.
+        notes: the last decision's figures.
+        advice: what the application would do where it may only advise.
+        results: latest commands' outcomes, oldest first.
+        alarms: active ones by source.
+        fault: text of the last overrun or failure; empty when the last cycle was well.
+    """
+
+    cycles: int = 0
+    late: int = 0
+    notes: dict[str, float | str] = field(default_factory=dict)
+    advice: tuple[Command, ...] = ()
+    results: deque[CommandResult] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    alarms: dict[str, Alarm] = field(default_factory=dict)
+    fault: str = ""
+
+
+class ControlCycle(Generic[State]):
+    """Runs one application every ``period_s``.
+
+    Args:
+        period_s: cycle time; also the most a step may take.
+        worker: runs the application's step.
+        state: the application's first state.
+        store, router: where it looks and where it commands.
+        ask: sends a group function and brings the reply.
+        clock: stamps the cycles.
+    """
+
+    def __init__(
+        self,
+        period_s: float,
+        worker: StepWorker,
+        state: State,
+        store: PointStore,
+        router: Router,
+        ask: Callable[[GroupRequest], Awaitable[GroupReply]],
+        clock: Clock,
+    ) -> None:
+        self._period_s = period_s
+        self._worker = worker
+        self._state = state
+        self._store = store
+        self._router = router
+        self._ask = ask
+        self._clock = clock
+        self._replies: list[GroupReply] = []
+        self.record = CycleRecord()
+
+    async def run(self) -> None:
+        """Cycle until cancelled; an overrun or a failed step skips its orders, nothing else."""
+        due_s = self._clock.monotonic_s()
+        try:
+            while True:
+                await self._cycle()
+                due_s += self._period_s
+                wait_s = due_s - self._clock.monotonic_s()
+                if wait_s < 0:  # never catch up by hurrying: the next image is as good
+                    self.record.late += 1
+                    due_s = self._clock.monotonic_s()
+                await asyncio.sleep(max(wait_s, 0))
+        finally:
+            self._worker.close()
+
+    async def _cycle(self) -> None:
+        image, now_ms = self._store.freeze(), self._clock.utc_ms()
+        replies, self._replies = tuple(self._replies), []
+        # the first step builds the model in the child, which takes longer than a step
+        timeout_s = self._period_s if self.record.cycles else self._period_s + 20.0
+        try:
+            decision: Decision[State] = await self._worker.step(
+                timeout_s, image, replies, self._state, now_ms
+            )
+        except (StepOverrunError, StepFailedError) as error:
+            self.record.fault = str(error)
+            return
+        self._state = decision.state
+        self._note(decision)
+        async with asyncio.TaskGroup() as orders:
+            for commands in _chains(decision.commands):
+                orders.create_task(self._order(commands))
+            for message in decision.messages:
+                orders.create_task(self._request(message))
+        self.record.cycles += 1
+
+    async def _order(self, commands: list[Command]) -> None:
+        """One chain in order; the first refusal ends it.
+
+        A set point that did not go out must not be followed by its enable.
+        """
+        for command in commands:
+            result = await self._router.submit(command)
+            self.record.results.append(result)
+            if not result.ok:
+                return
+
+    async def _request(self, message: GroupRequest) -> None:
+        self._replies.append(await self._ask(message))
+
+    def _note(self, decision: Decision[State]) -> None:
+        self.record.fault = ""
+        self.record.notes = decision.notes
+        self.record.advice = decision.advice
+        for alarm in decision.alarms:
+            if alarm.active:
+                self.record.alarms[alarm.source] = alarm
+            else:
+                self.record.alarms.pop(alarm.source, None)
+
+
+def _chains(commands: Iterable[Command]) -> Iterable[list[Command]]:
+    """Commands that belong together, by correlation; one without stands alone."""
+    chains: dict[str, list[Command]] = {}
+    for command in commands:
+        chains.setdefault(command.correlation or command.point, []).append(command)
+    return chains.values()

@@ -1,0 +1,129 @@
+"""From a site's feeder bindings to the DMS's applications."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from gateway.apps.vvo.config import Capacitor, Der, Group, Regulator, VvoConfig
+from gateway.model.errors import ConfigError, ConfigIssue
+from gateway.site.config import DmsTable, NetworkRow
+from gateway.site.groups import der_points
+from gateway.site.site import Site
+from gateway.site.worker import Step
+
+
+def vvo_config(site: Site, dms: DmsTable) -> VvoConfig:
+    """Bindings, bands and costs of volt-VAR optimisation at a site."""
+    rows = site.network
+    vvo = dms.vvo
+    return VvoConfig(
+        regulators=tuple(
+            Regulator(row.element, row.source, row.command, _acts(site, row.command))
+            for row in rows
+            if row.role == "regulator" and row.command
+        ),
+        capacitors=tuple(
+            Capacitor(row.element, row.source, row.command, _acts(site, row.command))
+            for row in rows
+            if row.role == "capacitor" and row.command
+        ),
+        ders=tuple(_der(site, row) for row in rows if row.role == "der"),
+        groups=tuple(
+            Group(row.element, row.source, vvo.group_by, act=_group_acts(site, row.source))
+            for row in rows
+            if row.role == "group"
+        ),
+        voltages=tuple((row.element, row.source) for row in rows if row.role == "voltage"),
+        head_p=_by_phase(rows, "head_p"),
+        head_q=_by_phase(rows, "head_q"),
+        excluded_buses=dms.exclude_buses,
+        dms_id=dms.id,
+        mode="act" if vvo.mode == "act" else "advise",
+        objective=vvo.objective,
+        voltage_min_pu=vvo.voltage_min_pu,
+        voltage_max_pu=vvo.voltage_max_pu,
+        margin_pu=vvo.margin_pu,
+        tap_cost_kw=vvo.tap_cost_kw,
+        capacitor_cost_kw=vvo.capacitor_cost_kw,
+        set_point_cost_kw=vvo.set_point_cost_kw,
+        max_taps_per_cycle=vvo.max_taps_per_cycle,
+        max_solves=vvo.max_solves,
+        hold_s=vvo.hold_s,
+        status_every_s=vvo.status_every_s,
+    )
+
+
+def vvo_factory(site: Site, dms: DmsTable) -> partial[Step]:
+    """What the worker process calls to build volt-VAR optimisation.
+
+    Raises:
+        ConfigError: the solver is not installed, or a binding names no element of the model.
+    """
+    config, master = vvo_config(site, dms), site.folder / dms.model
+    factory = partial(build_vvo, config, master, dms.head)
+    _check_elements(site, master, dms)
+    return factory
+
+
+def build_vvo(config: VvoConfig, master: Path, head: tuple[str, ...]) -> Step:
+    """Build the application; runs in the worker process, where the model then lives."""
+    from gateway.apps.vvo.step import Vvo  # noqa: PLC0415 - a box that only polls has no solver
+    from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
+
+    return Vvo(config, DssEngine(master, head)).step
+
+
+def _check_elements(site: Site, master: Path, dms: DmsTable) -> None:
+    try:
+        from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        message = f"the DMS's solver is not installed ({error.name})"
+        issue = ConfigIssue(str(site.folder / "site.toml"), 0, 0, message, "install tieline[dms]")
+        raise ConfigError([issue]) from error
+    engine = DssEngine(master, dms.head)
+    known = {
+        "regulator": set(engine.taps),
+        "capacitor": set(engine.capacitors),
+        "der": set(engine.injection_buses),
+        "group": set(engine.injection_buses),
+        "voltage": set(engine.nodes),
+    }
+    table = str(site.folder / "maps" / "network.csv")
+    issues = [
+        ConfigIssue(table, 0, 0, f"the model has no {row.role} {row.element!r}", "mend the name")
+        for row in site.network
+        if row.element not in known.get(row.role, {row.element})
+    ]
+    if issues:
+        raise ConfigError(issues)
+
+
+def _der(site: Site, row: NetworkRow) -> Der:
+    der = der_points(site.devices[row.source])
+    return Der(
+        element=row.element,
+        power=der.points["p"],
+        reactive_power=der.points["q"],
+        set_point=der.points["q_set"],
+        enable=der.points["q_enable"],
+        presets=der.presets.get("q_enable", ()),
+        rating_va=der.points["s_rated"],
+        reactive_rating_var=der.points["q_rated_max"],
+        act=_acts(site, der.points["q_set"]),
+    )
+
+
+def _acts(site: Site, point: str) -> bool:
+    return site.by_id[point].spec.act
+
+
+def _group_acts(site: Site, group: str) -> bool:
+    points = (device.point_of("q_set") for device in site.members(group))
+    return all(point is not None and _acts(site, point) for point in points)
+
+
+def _by_phase(rows: Iterable[NetworkRow], role: str) -> tuple[str, ...]:
+    found = {row.element: row.source for row in rows if row.role == role}
+    return tuple(found[phase] for phase in sorted(found))

@@ -1,0 +1,68 @@
+"""Sampling groups' output and answering forecast requests from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.apps.forecast.persistence import CONFIDENCE_PCT, History, forecast
+from gateway.groups.backend import PointGroup
+from gateway.groups.messages import Forecast, ForecastInterval, ForecastRequest, Quantity
+from gateway.model.der import Range
+
+SAMPLE_EVERY_S = 5.0
+_FORECAST = (Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER)
+
+
+class GroupForecaster:
+    """Keeps the recent output of every group.
+
+    Args:
+        groups: group id to group.
+    """
+
+    def __init__(self, groups: Mapping[str, PointGroup]) -> None:
+        self._groups = dict(groups)
+        self._past = {
+            (name, quantity): History(SAMPLE_EVERY_S) for name in groups for quantity in _FORECAST
+        }
+
+    def sample(self) -> None:
+        """Take one sample of every group; call it every ``SAMPLE_EVERY_S``."""
+        for (name, quantity), history in self._past.items():
+            present = self._groups[name].present(quantity)
+            if present.good and present.value is not None:
+                history.add(present.value)
+
+    def __call__(self, request: ForecastRequest, now_ms: int) -> Forecast | None:
+        """Forecast what a request asks for; None where some of it cannot be."""
+        group = self._groups[request.address.group_id]
+        begin_ms = request.start_ms or now_ms
+        step_ms = round(request.interval_s * 1000)
+        starts_ms = [begin_ms + number * step_ms for number in range(request.intervals)]
+        entries: list[ForecastInterval] = []
+        for quantity in request.quantities:
+            history = self._past.get((request.address.group_id, quantity))
+            known = group.ranges(quantity)
+            bounds = known.nameplate if known is not None else None
+            made = None
+            if history is not None:
+                made = forecast(history, bounds or Range(-1e12, 1e12), starts_ms, now_ms)
+            if made is None:
+                return None
+            entries += [
+                ForecastInterval(
+                    start_ms=interval.start_ms,
+                    quantity=quantity,
+                    nominal=interval.nominal,
+                    minimum=interval.minimum,
+                    maximum=interval.maximum,
+                )
+                for interval in made
+            ]
+        return Forecast(
+            created_ms=now_ms,
+            confidence_pct=CONFIDENCE_PCT,
+            interpolation=request.interpolation,
+            interval_s=request.interval_s,
+            intervals=tuple(entries),
+        )

@@ -1,0 +1,137 @@
+"""The composition root: a site's parts, built once, joined and run together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+
+from gateway.groups.backend import Asker
+from gateway.groups.messages import GroupReply, GroupRequest
+from gateway.groups.service import GroupService
+from gateway.groups.settle import Settler
+from gateway.groups.summary import function_of, reply_line, request_line
+from gateway.history.audit import AuditTrail, MessageEntry
+from gateway.links.modbus.poller import ModbusPoller
+from gateway.model.clock import Clock
+from gateway.model.command import Priority
+from gateway.points.arbiter import Arbiter
+from gateway.points.interlock import Interlock
+from gateway.points.router import Actuator, Router
+from gateway.points.store import PointStore
+from gateway.site.cycle import ControlCycle
+from gateway.site.dms import vvo_factory
+from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
+from gateway.site.groups import point_groups
+from gateway.site.modbus import modbus_devices, poller_config
+from gateway.site.site import Site
+from gateway.site.worker import StepWorker
+
+_HOUSEKEEPING_S = 0.25
+_KEPT_MESSAGES = 200
+
+
+class Gateway:
+    """A running site.
+
+    Args:
+        site: what to run.
+        clock: the time everything gets.
+
+    Attributes:
+        store, router, groups, poller, trail: the parts, for those that show or test them.
+        cycle: the DMS's control cycle; None without a ``[dms]`` role.
+        messages: latest group messages, oldest first.
+
+    Raises:
+        ConfigError: the DMS's model or solver cannot be used.
+        OSError: the data folder cannot be written.
+    """
+
+    def __init__(self, site: Site, clock: Clock) -> None:
+        self.site = site
+        self.clock = clock
+        site.data_folder.mkdir(parents=True, exist_ok=True)
+        self.trail = AuditTrail(site.data_folder / "audit.sqlite")
+        self.store = PointStore([point.spec for point in site.points], clock)
+        devices = modbus_devices(site, self.store.index)
+        self.poller = ModbusPoller(poller_config(site), list(devices), self.store, clock)
+        self.router = self._router()
+        point_group = point_groups(site, self.store, self.router)
+        self._forecaster = GroupForecaster(point_group)
+        settler = Settler(self.store, clock)
+        self.groups = GroupService(point_group, settler, self._forecaster, clock)
+        self.messages: deque[MessageEntry] = deque(maxlen=_KEPT_MESSAGES)
+        self.cycle = self._control_cycle()
+        self._rng = random.Random()  # noqa: S311 - jitter, no secret
+
+    async def run(self) -> None:
+        """Run every part until cancelled; a bug in any part ends them all."""
+        try:
+            async with asyncio.TaskGroup() as parts:
+                parts.create_task(self.poller.run(), name="modbus")
+                parts.create_task(self._age(), name="aging")
+                parts.create_task(self._keep_time(), name="timekeeping")
+                parts.create_task(self._sample(), name="forecast")
+                if self.cycle is not None:
+                    parts.create_task(self.cycle.run(), name="dms")
+        finally:
+            self.trail.close()
+
+    async def ask(
+        self, request: GroupRequest, asker: Asker, *, peer: str, direction: str = "in"
+    ) -> GroupReply:
+        """Answer a group function and put both on record."""
+        reply = await self.groups.handle(request, asker)
+        entry = MessageEntry(
+            time_ms=self.clock.utc_ms(),
+            direction=direction,
+            peer=peer,
+            group_id=request.address.group_id,
+            function=function_of(request),
+            correlation=request.address.message_id,
+            result=reply.result,
+            summary=f"{request_line(request)} -> {reply_line(reply)}",
+        )
+        self.trail.message(entry)
+        self.messages.append(entry)
+        return reply
+
+    def _router(self) -> Router:
+        rules = {p.spec.id: p.rule for p in self.site.points if p.rule is not None}
+        actuators: dict[str, Actuator] = dict.fromkeys(self.poller.commandable, self.poller)
+        return Router(self.store, Arbiter(), Interlock(rules), actuators, self.trail, self.clock)
+
+    def _control_cycle(self) -> ControlCycle[object] | None:
+        from gateway.apps.vvo.step import VvoState  # noqa: PLC0415 - only a DMS box has it
+
+        dms = self.site.file.dms
+        if dms is None or dms.vvo.mode == "off":
+            return None
+        asker = Asker(f"{dms.id}:vvo", Priority.DMS_VVO)
+
+        async def ask(request: GroupRequest) -> GroupReply:
+            return await self.ask(request, asker, peer=asker.name, direction="out")
+
+        worker = StepWorker(vvo_factory(self.site, dms))
+        return ControlCycle(
+            dms.cycle_s, worker, VvoState(), self.store, self.router, ask, self.clock
+        )
+
+    async def _age(self) -> None:
+        """Turn what is stale COMM_LOST; never waits for anything else."""
+        while True:
+            self.store.age()
+            await asyncio.sleep(_HOUSEKEEPING_S)
+
+    async def _keep_time(self) -> None:
+        """End claims that have expired, start what is due."""
+        while True:
+            await self.router.expire()
+            await self.groups.tick()
+            await asyncio.sleep(_HOUSEKEEPING_S)
+
+    async def _sample(self) -> None:
+        while True:
+            self._forecaster.sample()
+            await asyncio.sleep(SAMPLE_EVERY_S)

@@ -1,0 +1,108 @@
+"""``maps/*.csv``: the northbound register map and the feeder's bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from gateway.model.errors import ConfigError, ConfigIssue
+from gateway.profiles.registers import TYPE_FACTS, parse_type
+from gateway.profiles.text import CsvRow, read_csv
+from gateway.profiles.validate import validate_row
+from gateway.site.config import ModbusMapRow, NetworkRow
+from gateway.site.site import SitePoint
+
+Row = TypeVar("Row", bound=BaseModel)
+
+
+def load_modbus_map(
+    path: Path, points: Mapping[str, SitePoint], issues: list[ConfigIssue]
+) -> tuple[ModbusMapRow, ...]:
+    """The northbound register map; appends unknown points and overlaps to ``issues``."""
+    taken: dict[tuple[str, int], int] = {}
+
+    def check(row: CsvRow, parsed: ModbusMapRow) -> None:
+        point = points.get(parsed.point)
+        if point is None:
+            issues.append(_no_point(row, "point", parsed.point))
+            return
+        if point.spec.kind.is_output and parsed.table in ("input", "discrete"):
+            message = f"{parsed.point} takes commands; table {parsed.table!r} cannot be written"
+            issues.append(row.issue("table", message, "use holding or coil"))
+        for register in range(parsed.register_, parsed.register_ + _width(row, parsed, issues)):
+            if (parsed.table, register) in taken:
+                line = taken[parsed.table, register]
+                message = f"{parsed.table} {register} is taken by line {line}"
+                issues.append(row.issue("register", message, "choose a free register"))
+                break
+            taken[parsed.table, register] = row.line
+
+    optional = ("type", "scale", "offset")
+    return _load(path, ModbusMapRow, (("point", "table", "register"), optional), check, issues)
+
+
+def load_network(
+    path: Path,
+    points: Mapping[str, SitePoint],
+    devices: Collection[str],
+    groups: Collection[str],
+    issues: list[ConfigIssue],
+) -> tuple[NetworkRow, ...]:
+    """The feeder's bindings; appends unknown points, devices and groups to ``issues``."""
+    known: dict[str, tuple[Collection[str], str]] = {
+        "der": (devices, "device"),
+        "group": (groups, "group"),
+    }
+
+    def check(row: CsvRow, parsed: NetworkRow) -> None:
+        names, word = known.get(parsed.role, (points, "point"))
+        if parsed.source not in names:
+            remedy = f"name a {word} of this site"
+            issues.append(row.issue("source", f"there is no {word} {parsed.source!r}", remedy))
+        if parsed.command is not None:
+            commanded = points.get(parsed.command)
+            if commanded is None:
+                issues.append(_no_point(row, "command", parsed.command))
+            elif not commanded.spec.kind.is_output:
+                message = f"{parsed.command} is {commanded.spec.kind}, it takes no commands"
+                issues.append(row.issue("command", message, "name an AO or BO point"))
+
+    return _load(path, NetworkRow, (("role", "element", "source"), ("command",)), check, issues)
+
+
+def _load(
+    path: Path,
+    model: type[Row],
+    columns: tuple[tuple[str, ...], tuple[str, ...]],
+    check: Callable[[CsvRow, Row], None],
+    issues: list[ConfigIssue],
+) -> tuple[Row, ...]:
+    try:
+        rows = read_csv(path, *columns)
+    except ConfigError as error:
+        issues.extend(error.issues)
+        return ()
+    parsed_rows = []
+    for row in rows:
+        parsed = validate_row(model, row, issues)
+        if parsed is not None:
+            check(row, parsed)
+            parsed_rows.append(parsed)
+    return tuple(parsed_rows)
+
+
+def _width(row: CsvRow, parsed: ModbusMapRow, issues: list[ConfigIssue]) -> int:
+    if parsed.table in ("coil", "discrete"):
+        return 1
+    try:
+        return TYPE_FACTS[parse_type(parsed.type or "")[0]].words
+    except (ValueError, KeyError) as error:
+        issues.append(row.issue("type", str(error), "name a register type, e.g. int16"))
+        return 1
+
+
+def _no_point(row: CsvRow, column: str, name: str) -> ConfigIssue:
+    return row.issue(column, f"there is no point {name!r}", "tieline points lists them")

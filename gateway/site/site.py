@@ -1,0 +1,92 @@
+"""A loaded site: everything resolved, nothing left to look up in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.model.point import PointSpec
+from gateway.points.interlock import InterlockRule
+from gateway.profiles.profile import DeviceProfile, ProfilePoint
+from gateway.site.config import DeviceRow, LinkTable, ModbusMapRow, NetworkRow, SiteFile
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of the site.
+
+    Attributes:
+        host, port: where it is; None on a serial line.
+        unit: Modbus unit.
+        periods_s: poll group to period, the site's overrides applied.
+    """
+
+    row: DeviceRow
+    profile: DeviceProfile
+    link: LinkTable
+    host: str | None
+    port: int | None
+    unit: int
+    timeout_s: float
+    periods_s: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        """The device's name in the site."""
+        return self.row.device
+
+    def point_of(self, role: str) -> str | None:
+        """Id of the point that plays a DER role, or None."""
+        name = next((point for r, point in self.profile.der.items() if r == role), None)
+        return None if name is None else f"{self.name}.{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SitePoint:
+    """A point with where it comes from."""
+
+    spec: PointSpec
+    device: Device
+    source: ProfilePoint
+    rule: InterlockRule | None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A valid site.
+
+    Attributes:
+        folder: where its files are.
+        file: ``site.toml``.
+        devices: by name, in the file's order.
+        points: in the order that fixes their positions in the store.
+        modbus_map, network: northbound register map and the feeder's bindings.
+    """
+
+    folder: Path
+    file: SiteFile
+    devices: Mapping[str, Device]
+    points: tuple[SitePoint, ...]
+    modbus_map: tuple[ModbusMapRow, ...] = ()
+    network: tuple[NetworkRow, ...] = ()
+    by_id: Mapping[str, SitePoint] = field(default_factory=dict)
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the running gateway keeps its audit trail and keys."""
+        return self.folder / self.file.data
+
+    def members(self, group: str) -> tuple[Device, ...]:
+        """The devices behind a group: its controller, or its members.
+
+        Raises:
+            KeyError: no such group.
+        """
+        table = self.file.groups[group]
+        names = table.members if table.device is None else (table.device,)
+        return tuple(self.devices[name] for name in names)
+
+    def groups_of(self, device: str) -> tuple[str, ...]:
+        """Groups that a device stands behind."""
+        return tuple(g for g in self.file.groups if device in {d.name for d in self.members(g)})

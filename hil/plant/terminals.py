@@ -1,0 +1,72 @@
+"""What each device measures at its terminal: the truth plus measurement noise."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from hil.plant.world import Injection, Snapshot
+from hil.scenario import Der, Scenario
+from hil.wire import FEEDER_PLC, Message
+
+NOMINAL_HZ = 60.0
+PHASES = ("a", "b", "c")
+
+
+@dataclass(slots=True)
+class Instruments:
+    """Adds seeded Gaussian noise; the truth itself is never changed."""
+
+    scenario: Scenario
+    _rng: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rng = random.Random(f"{self.scenario.seed}/instruments")
+
+    def message(self, device: str, seq: int, elapsed_s: float, snapshot: Snapshot) -> Message:
+        """What ``device`` is told about a step.
+
+        Raises:
+            KeyError: the scenario has no such device.
+        """
+        message: Message = {
+            "seq": seq,
+            "time_s": round(snapshot.time_s, 6),
+            "elapsed_s": elapsed_s,
+            "hz": NOMINAL_HZ + self._rng.gauss(0, self.scenario.noise.frequency_hz),
+        }
+        if device == FEEDER_PLC:
+            return message | self._feeder(snapshot)
+        return message | self._der(self.scenario.ders[device], snapshot)
+
+    def _der(self, der: Der, snapshot: Snapshot) -> Message:
+        phasors = [snapshot.phasor_v[n] for n in der.nodes]
+        if len(phasors) == 2:
+            phasors = [phasors[0] - phasors[1]]
+        base_v = der.v_nom_v / (3**0.5 if len(phasors) == 3 else 1)
+        volts = [self._volt(abs(v)) for v in phasors]
+        solved: Injection = snapshot.der[der.name]
+        return {
+            "v_v": volts,
+            "v_pu": [v / base_v for v in volts],
+            "sun": snapshot.sun[der.name],
+            "p_w": self._power(solved.power_w),
+            "q_var": self._power(solved.reactive_power_var),
+        }
+
+    def _feeder(self, snapshot: Snapshot) -> Message:
+        return {
+            "nodes_pu": {n: self._volt(v) for n, v in snapshot.voltage_pu.items()},
+            "taps": dict(snapshot.taps),
+            "caps": dict(snapshot.caps),
+            "tap_ops": dict(snapshot.tap_operations),
+            "cap_ops": dict(snapshot.cap_operations),
+            "head_p_w": [self._power(s.real) for s in snapshot.head_va],
+            "head_q_var": [self._power(s.imag) for s in snapshot.head_va],
+        }
+
+    def _volt(self, value: float) -> float:
+        return value * (1 + self._rng.gauss(0, self.scenario.noise.voltage_pct / 100))
+
+    def _power(self, value: float) -> float:
+        return value * (1 + self._rng.gauss(0, self.scenario.noise.power_pct / 100))

@@ -1,0 +1,144 @@
+"""The plant: feeder, weather, loads and moving equipment, stepped through simulated time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hil.plant.engine import Feeder
+from hil.plant.equipment import CapacitorSwitch, TapChanger
+from hil.scenario import Der, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """What a DER injects at its terminal; injection positive."""
+
+    power_w: float = 0.0
+    reactive_power_var: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One solved step: the truth, without measurement noise.
+
+    Attributes:
+        time_s: simulated time since the scenario's start.
+        voltage_pu: every node but the source's.
+        phasor_v: the same, complex, V to neutral.
+        taps, caps: positions by the scenario's names.
+        tap_operations, cap_operations: movements since start.
+        der: injection as solved, by DER.
+        head_va: P + jQ into the feeder at the head, phases A, B, C.
+        loss_w: losses from the source on.
+        load_factor: the load profile's value, mismatch left out.
+        sun: irradiance by DER, 0..1.
+    """
+
+    time_s: float
+    voltage_pu: Mapping[str, float]
+    phasor_v: Mapping[str, complex]
+    taps: Mapping[str, int]
+    caps: Mapping[str, bool]
+    tap_operations: Mapping[str, int]
+    cap_operations: Mapping[str, int]
+    der: Mapping[str, Injection]
+    head_va: tuple[complex, ...]
+    loss_w: float
+    load_factor: float
+    sun: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class Plant:
+    """The plant between two steps.
+
+    ``step`` never waits for anybody: it takes what the devices said last.
+    """
+
+    scenario: Scenario
+    feeder: Feeder
+    time_s: float = 0.0
+    taps: dict[str, TapChanger] = field(init=False)
+    caps: dict[str, CapacitorSwitch] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.taps = {r.name: TapChanger(r.tap, r.step_s) for r in self.scenario.regulator}
+        self.caps = {c.name: CapacitorSwitch(c.closed, c.switch_s) for c in self.scenario.capacitor}
+        spread = self.scenario.mismatch.line_length_pct
+        for line in self.feeder.lines:
+            self.feeder.scale_line(line, self.scenario.perturbation(f"line/{line}", spread))
+
+    def command(self, taps: Mapping[str, int], caps: Mapping[str, bool]) -> None:
+        """Aim regulators and capacitors; unknown names are left alone."""
+        for name, tap in taps.items():
+            if name in self.taps:
+                self.taps[name].aim(tap)
+        for name, closed in caps.items():
+            if name in self.caps:
+                self.caps[name].aim(closed=closed)
+
+    def step(self, injections: Mapping[str, Injection], elapsed_s: float) -> Snapshot:
+        """Advance by ``elapsed_s`` simulated seconds (0 solves the present again).
+
+        Args:
+            injections: by DER; a DER that is missing injects nothing.
+            elapsed_s: simulated seconds.
+        """
+        self.time_s += elapsed_s
+        for regulator in self.scenario.regulator:
+            changer = self.taps[regulator.name]
+            changer.advance(elapsed_s)
+            self.feeder.set_tap(regulator.transformer, changer.position)
+        for name, switch in self.caps.items():
+            switch.advance(elapsed_s)
+            self.feeder.set_capacitor(name, closed=switch.closed)
+        for load, (p_kw, q_kvar) in self.feeder.loads.items():
+            share = self.scenario.load_factor(load, self.time_s)
+            self.feeder.set_load(load, p_kw * share, q_kvar * share)
+        for der in self.scenario.der:
+            injection = injections.get(der.name, Injection())
+            self.feeder.set_injection(der.element, injection.power_w, injection.reactive_power_var)
+        self.feeder.solve()
+        return self._snapshot()
+
+    def uncontrolled(self, time_s: float) -> dict[str, Injection]:
+        """What the DERs inject when nobody commands them: all the sun gives, unity power factor.
+
+        The microgrid keeps its schedule, battery idle: PV less load.
+        """
+        return {der.name: self._uncontrolled(der, time_s) for der in self.scenario.der}
+
+    def _uncontrolled(self, der: Der, time_s: float) -> Injection:
+        if der.kind == "pv":
+            return Injection(self.scenario.sun(der.name, time_s) * der.p_max_w)
+        if der.kind == "microgrid":
+            behind = self.scenario.microgrid
+            sun = self.scenario.sun(der.name, time_s)
+            return Injection(sun * behind.pv_w - behind.load_w, -behind.load_var)
+        return Injection()
+
+    def _snapshot(self) -> Snapshot:
+        inside = {n: v for n, v in self.feeder.phasors().items() if not n.startswith("sourcebus")}
+        per_unit = self.feeder.voltages_pu()
+        return Snapshot(
+            time_s=self.time_s,
+            voltage_pu={n: per_unit[n] for n in inside},
+            phasor_v=inside,
+            taps={n: t.position for n, t in self.taps.items()},
+            caps={n: c.closed for n, c in self.caps.items()},
+            tap_operations={n: t.operations for n, t in self.taps.items()},
+            cap_operations={n: c.operations for n, c in self.caps.items()},
+            der={d.name: self._solved(d) for d in self.scenario.der},
+            head_va=tuple(self._head(r.transformer) for r in self.scenario.regulator),
+            loss_w=self.feeder.losses_w(),
+            load_factor=self.scenario.load.at(self.time_s),
+            sun={d.name: self.scenario.sun(d.name, self.time_s) for d in self.scenario.der},
+        )
+
+    def _solved(self, der: Der) -> Injection:
+        into = sum(self.feeder.powers_va(f"Generator.{der.element}"), 0j)
+        return Injection(-into.real, -into.imag)
+
+    def _head(self, transformer: str) -> complex:
+        return self.feeder.powers_va(f"Transformer.{transformer}")[0]

@@ -1,0 +1,181 @@
+"""The scenario: everything the plant does that nobody commands, read from one TOML file.
+
+Deterministic: a value at a time depends on the file (its ``seed`` included) and nothing else, so
+a plant may start at any second and a run without control sees the same weather.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import tomllib
+from bisect import bisect_right
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Share = Annotated[float, Field(ge=0, le=2)]
+Positive = Annotated[float, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+DEFAULT_SCENARIO = Path(__file__).with_name("scenarios") / "ieee13_day.toml"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Profile(_Strict):
+    """A piecewise linear function of time."""
+
+    time_s: tuple[float, ...] = Field(min_length=2, max_length=10_000)
+    factor: tuple[Share, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(self.time_s) != len(self.factor):
+            raise ValueError("time_s and factor need the same length")
+        if any(b <= a for a, b in zip(self.time_s, self.time_s[1:], strict=False)):
+            raise ValueError("time_s must rise")
+        return self
+
+    def at(self, time_s: float) -> float:
+        """Value at a time; the ends hold."""
+        i = bisect_right(self.time_s, time_s)
+        if i == 0:
+            return self.factor[0]
+        if i == len(self.time_s):
+            return self.factor[-1]
+        share = (time_s - self.time_s[i - 1]) / (self.time_s[i] - self.time_s[i - 1])
+        return self.factor[i - 1] + share * (self.factor[i] - self.factor[i - 1])
+
+
+class Mismatch(_Strict):
+    """How far the plant is from the nominal model, in percent."""
+
+    line_length_pct: float = Field(default=0.0, ge=0, le=50)
+    load_pct: float = Field(default=0.0, ge=0, le=50)
+    load_wobble_pct: float = Field(default=0.0, ge=0, le=50)
+    sun_wobble_pct: float = Field(default=0.0, ge=0, le=50)
+
+
+class Noise(_Strict):
+    """Standard deviation of measurements."""
+
+    voltage_pct: float = Field(default=0.0, ge=0, le=10)
+    power_pct: float = Field(default=0.0, ge=0, le=10)
+    frequency_hz: float = Field(default=0.0, ge=0, le=1)
+
+
+class Regulator(_Strict):
+    """One single-phase regulator: tap N gives the ratio 1 + 0.00625 N."""
+
+    name: Name
+    transformer: Name
+    tap: int = Field(ge=-16, le=16)
+    step_s: Positive
+
+
+class Capacitor(_Strict):
+    """One switched capacitor; its name is the OpenDSS element's."""
+
+    name: Name
+    closed: bool
+    switch_s: Positive
+
+
+class Der(_Strict):
+    """One DER: an injection at a terminal.
+
+    Attributes:
+        element: OpenDSS generator.
+        nodes: ``bus.phase`` of the terminal: one or three phases to neutral, or two line to line.
+        v_nom_v: nominal voltage, line to line unless the terminal is one phase.
+    """
+
+    name: Name
+    kind: Literal["pv", "battery", "microgrid"]
+    element: Name
+    nodes: tuple[str, ...] = Field(min_length=1, max_length=3)
+    v_nom_v: Positive
+    p_max_w: Positive
+    s_max_va: Positive
+    q_max_var: Positive
+    energy_wh: float = Field(default=0.0, ge=0)
+    soc_pct: float = Field(default=50.0, ge=0, le=100)
+
+
+class Microgrid(_Strict):
+    """What stands behind the microgrid's point of interconnection."""
+
+    pv_w: Positive
+    battery_w: Positive
+    inverter_va: Positive
+    load_w: Positive
+    load_var: float
+
+
+class Scenario(_Strict):
+    """One scenario file."""
+
+    title: str
+    feeder: Path
+    duration_s: Positive
+    step_s: float = Field(gt=0, le=10)
+    seed: int
+    mismatch: Mismatch = Mismatch()
+    noise: Noise = Noise()
+    load: Profile
+    irradiance: Profile
+    regulator: tuple[Regulator, ...]
+    capacitor: tuple[Capacitor, ...]
+    der: tuple[Der, ...]
+    microgrid: Microgrid
+
+    @cached_property
+    def ders(self) -> dict[str, Der]:
+        """DERs by name."""
+        return {der.name: der for der in self.der}
+
+    def perturbation(self, what: str, spread_pct: float) -> float:
+        """A constant factor near 1 that belongs to the thing named ``what``."""
+        return 1 + random.Random(f"{self.seed}/{what}").uniform(-1, 1) * spread_pct / 100
+
+    def wobble(self, what: str, amplitude_pct: float, time_s: float) -> float:
+        """A slowly moving factor near 1: three seeded sines of 20 to 180 s."""
+        rng = random.Random(f"{self.seed}/wobble/{what}")
+        waves = [(rng.uniform(20, 180), rng.uniform(0, math.tau)) for _ in range(3)]
+        mean = sum(math.sin(math.tau * time_s / period + phase) for period, phase in waves) / 3
+        return 1 + mean * amplitude_pct / 100
+
+    def load_factor(self, load: str, time_s: float) -> float:
+        """Present power of a load as a share of its nominal power, mismatch included."""
+        return (
+            self.load.at(time_s)
+            * self.perturbation(f"load/{load}", self.mismatch.load_pct)
+            * self.wobble(f"load/{load}", self.mismatch.load_wobble_pct, time_s)
+        )
+
+    def sun(self, site: str, time_s: float) -> float:
+        """Present irradiance at a site as a share of the PV rating, 0 to 1."""
+        value = self.irradiance.at(time_s) * self.wobble(
+            f"sun/{site}", self.mismatch.sun_wobble_pct, time_s
+        )
+        return min(max(value, 0.0), 1.0)
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read and check a scenario file; its ``feeder`` is taken relative to it.
+
+    Raises:
+        ValueError: the file is no scenario; the message names the file and every fault.
+        OSError: it cannot be read.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        scenario = Scenario.model_validate(data)
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    return scenario.model_copy(update={"feeder": (path.parent / scenario.feeder).resolve()})

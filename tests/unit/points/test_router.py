@@ -1,0 +1,159 @@
+"""The one path for commands, end to end with a real arbiter, interlock and audit trail."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.history.audit import AuditTrail
+from gateway.model.command import Command, CommandResult, CommandStatus, Priority
+from gateway.model.point import Measurement, PointKind, PointSpec
+from gateway.model.quality import Quality
+from gateway.points.arbiter import Arbiter
+from gateway.points.interlock import Interlock, InterlockRule
+from gateway.points.router import Router
+from gateway.points.store import PointStore
+
+
+class Bench:
+    """A router over one output; the actuator is the wire's end, where these tests look."""
+
+    def __init__(self, clock, folder):
+        spec = PointSpec("d.sp", PointKind.AO, minimum=-10, maximum=10, act=True, max_age_s=5)
+        self.clock = clock
+        self.store = PointStore([spec], clock)
+        self.trail = AuditTrail(folder / "audit.sqlite")
+        self.sent: list[float] = []
+        self.outcome = CommandStatus.SUCCESS
+        self.gate: asyncio.Event | None = None
+        rules = {"d.sp": InterlockRule(requires=("d.sp",))}
+        self.router = Router(
+            self.store, Arbiter(), Interlock(rules), {"d.sp": self}, self.trail, clock
+        )
+
+    async def operate(self, command: Command) -> CommandResult:
+        self.sent.append(command.value)
+        if self.gate is not None:
+            await self.gate.wait()
+        return CommandResult(command, self.outcome, "", command.value)
+
+    def online(self):
+        measurement = Measurement(0.0, Quality.ONLINE, self.clock.utc_ms())
+        self.store.update("d.sp", measurement)
+
+    async def ask(self, value, priority=Priority.OPERATOR, origin="op", expires_ms=0):
+        command = Command("d.sp", value, origin, priority, expires_ms=expires_ms)
+        return (await self.router.submit(command)).status
+
+
+@pytest.fixture
+def bench(clock, tmp_path):
+    bench = Bench(clock, tmp_path)
+    yield bench
+    bench.trail.close()
+
+
+async def test_at_boot_nothing_is_sent_until_the_device_has_answered(bench):
+    assert await bench.ask(1) is CommandStatus.BLOCKED
+    assert bench.sent == []
+    bench.online()
+    assert await bench.ask(1) is CommandStatus.SUCCESS
+    assert bench.sent == [1]
+
+
+async def test_nothing_is_sent_on_stale_data(bench, clock):
+    bench.online()
+    clock.advance(6)
+    bench.store.age()
+    assert await bench.ask(1) is CommandStatus.BLOCKED
+    assert bench.sent == []
+
+
+async def test_a_lower_origin_is_blocked_while_a_higher_holds(bench):
+    bench.online()
+    await bench.ask(1)
+    assert await bench.ask(2, Priority.DMS_VVO, "vvo") is CommandStatus.BLOCKED
+    assert bench.sent == [1]
+
+
+async def test_a_refused_command_does_not_hold_the_point(bench):
+    bench.online()
+    assert await bench.ask(99) is CommandStatus.OUT_OF_RANGE
+    assert await bench.ask(2, Priority.DMS_VVO, "vvo") is CommandStatus.SUCCESS
+
+
+async def test_a_failed_command_is_not_sent_again_and_holds_nothing(bench):
+    bench.online()
+    bench.outcome = CommandStatus.TIMEOUT
+    assert await bench.ask(3) is CommandStatus.TIMEOUT
+    assert bench.sent == [3]
+    bench.outcome = CommandStatus.SUCCESS
+    assert await bench.ask(2, Priority.DMS_VVO, "vvo") is CommandStatus.SUCCESS
+
+
+async def test_when_a_claim_expires_the_default_goes_out(bench, clock):
+    bench.online()
+    bench.router.set_default("d.sp", 0.0, "limit lifted")
+    await bench.ask(5, Priority.GROUP_FUNCTION, "dms", expires_ms=clock.utc_ms() + 1000)
+    assert await bench.router.expire() == []
+    clock.advance(1)
+    results = await bench.router.expire()
+    assert [(r.command.origin, r.status) for r in results] == [("default", CommandStatus.SUCCESS)]
+    assert bench.sent == [5, 0]
+
+
+async def test_release_hands_the_point_to_the_next(bench):
+    bench.online()
+    await bench.ask(2, Priority.DMS_VVO, "vvo")
+    await bench.ask(5)
+    result = await bench.router.release("d.sp", "op")
+    assert result is not None
+    assert bench.sent == [2, 5, 2]
+    assert await bench.router.release("d.sp", "op") is None
+
+
+async def test_an_unknown_point_is_refused_and_audited(bench):
+    result = await bench.router.submit(Command("x.y", 1, "op", Priority.OPERATOR))
+    assert result.status is CommandStatus.NOT_SUPPORTED
+    assert [row["point"] for row in bench.trail.commands()] == ["x.y"]
+
+
+async def test_one_command_at_a_time_a_point_in_the_order_asked(bench):
+    bench.online()
+    bench.gate = asyncio.Event()
+    tasks = [asyncio.create_task(bench.ask(value)) for value in (1, 2, 3)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert bench.sent == [1]
+    bench.gate.set()
+    await asyncio.gather(*tasks)
+    assert bench.sent == [1, 2, 3]
+
+
+async def test_the_trail_has_both_verdicts_and_the_outcome(bench):
+    bench.online()
+    await bench.ask(1)
+    await bench.ask(2, Priority.DMS_VVO, "vvo")
+    await bench.ask(99)
+    outside, blocked, done = bench.trail.commands()
+    assert (done["status"], done["arbiter"], done["interlock"]) == ("SUCCESS", "granted", "passed")
+    assert done["value_sent"] == 1
+    assert done["ended_ms"] is not None
+    assert blocked["status"] == "BLOCKED"
+    assert "op" in blocked["arbiter"]
+    assert outside["status"] == "OUT_OF_RANGE"
+    assert outside["interlock"] == "99 is outside -10..10 1"
+    assert bench.trail.commands_sent() == 1
+
+
+async def test_a_command_cut_off_is_on_record_as_such(bench):
+    bench.online()
+    bench.gate = asyncio.Event()
+    task = asyncio.create_task(bench.ask(1))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (row,) = bench.trail.commands()
+    assert row["status"] == "UNDEFINED"
