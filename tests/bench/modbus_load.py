@@ -43,15 +43,15 @@ async def tieline(seconds: float, registers: int, devices: int, ports: list[int]
     imported_mb = resident_mb()
     clock = SystemClock()
     field = [RegisterField(n, RegisterType.INT16, scale=0.1) for n in range(registers)]
-    store = PointStore(
-        [
-            PointSpec(f"dev{device}.r{n}", PointKind.AI, "V")
-            for device in range(devices)
-            for n in range(registers)
-        ],
-        clock,
-    )
-    store_mb = resident_mb() - imported_mb
+    specs = [
+        PointSpec(f"dev{device}.r{n}", PointKind.AI, "V")
+        for device in range(devices)
+        for n in range(registers)
+    ]
+    specs_mb = resident_mb() - imported_mb
+    store = PointStore(specs, clock)
+    del specs
+    store_mb = resident_mb() - imported_mb - specs_mb
     endpoints = tuple(
         EndpointConfig(name=f"dev{n}", host="127.0.0.1", port=ports[n % len(ports)])
         for n in range(devices)
@@ -82,6 +82,7 @@ async def tieline(seconds: float, registers: int, devices: int, ports: list[int]
         "core_pct": 100 * spent_cpu_s / spent_s,
         "resident_mb": resident_mb(),
         "imported_mb": imported_mb,
+        "specs_mb": specs_mb,
         "store_mb": store_mb,
     }
     task.cancel()

@@ -194,14 +194,20 @@ class ModbusPoller:
 
     def _settled(self, slot: Slot) -> None:
         self._busy_slots.discard(slot)
-        slot.flush(self._sink, self._slot_began_ms)
+        try:
+            slot.flush(self._sink, self._slot_began_ms)
+        except Exception as error:  # noqa: BLE001 - handed to run(); asyncio would only log it
+            self._fail(error)
 
     def _tick(self) -> None:
         try:
             self._run_slots()
         except Exception as error:  # noqa: BLE001 - handed to run(), which ends the process
-            if self._ended is not None and not self._ended.done():
-                self._ended.set_exception(error)
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(error)
 
     def _run_slots(self) -> None:
         loop = asyncio.get_running_loop()
@@ -244,11 +250,9 @@ class ModbusPoller:
 
     def _connect_ended(self, task: asyncio.Task[None]) -> None:
         self._connecting.discard(task)
-        if task.cancelled() or self._ended is None or self._ended.done():
-            return
-        error = task.exception()
+        error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._ended.set_exception(error)
+            self._fail(error)
 
     async def _stop_connecting(self) -> None:
         tasks = tuple(self._connecting)
@@ -258,9 +262,10 @@ class ModbusPoller:
 
 
 def _spread(period: int) -> list[int]:
-    """The phases of a period, each as far as may be from those before it (bit reversal)."""
+    """The phases of a period, each far from those before it (van der Corput's sequence)."""
     width = period.bit_length()
-    return sorted(range(period), key=lambda phase: int(f"{phase:0{width}b}"[::-1], 2))
+    reversals = (int(f"{n:0{width}b}"[::-1], 2) for n in range(1 << width))
+    return list(dict.fromkeys(reversal * period >> width for reversal in reversals))
 
 
 async def _open(line: Line) -> None:
@@ -273,7 +278,7 @@ async def _open(line: Line) -> None:
             from gateway.links.modbus.pymodbus_wire import open_pymodbus  # noqa: PLC0415
 
             wire = await open_pymodbus(line.config, line)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter for a host name that cannot be one
         line.refused()
     except BaseException:
         line.connecting = False

@@ -125,7 +125,6 @@ class Slot:
         self._arena = np.zeros(0, dtype=">u2")
         self._plan = DecodePlan(())
         self._positions = np.zeros(0, dtype=np.intp)
-        self._owner = np.zeros(0, dtype=np.intp)
         self._stale_plan = False
 
     def add(self, block: PolledBlock) -> None:
@@ -185,7 +184,7 @@ class Slot:
         values, flags = self._plan.decode(self._arena.astype(np.uint16))
         positions = self._positions
         if not all(fresh):
-            chosen = np.array(fresh)[self._owner]
+            chosen = np.repeat(fresh, [len(block.plan.fields) for block in self.blocks])
             positions, values, flags = positions[chosen], values[chosen], flags[chosen]
         sink.update_block(positions, values, flags, time_ms)
 
@@ -200,10 +199,8 @@ class Slot:
             view[:] = block.view
             block.view = view
             fields += [moved(field, start) for field in block.plan.fields]
-        sizes = [len(block.plan.fields) for block in self.blocks]
         self._arena = arena
         self._plan = DecodePlan(fields)
-        self._owner = np.repeat(np.arange(len(self.blocks)), sizes)
         self._positions = np.concatenate(
             [np.zeros(0, dtype=np.intp), *(block.plan.positions for block in self.blocks)]
         )

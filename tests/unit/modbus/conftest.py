@@ -83,7 +83,7 @@ class HostileServer:
                 pdu = await reader.readexactly(length - 1)
                 self.requests.append((transaction, unit, pdu))
                 await self._send(writer, self.answer(transaction, unit, pdu))
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
             self._writers.discard(writer)
