@@ -61,7 +61,7 @@ async def test_held_up_process_catches_up_a_little_and_counts_the_rest(make_rig:
     await eventually(lambda: rig.good("dev1"))
     time.sleep(0.4)  # noqa: ASYNC251 - the point: 40 slots of 10 ms pass unrun
     await asyncio.sleep(0.05)
-    assert 15 <= rig.poller.statistics.overruns <= 25
+    assert rig.poller.statistics.overruns >= 15
     await eventually(lambda: rig.good("dev1"))
     assert rig.unit(1).missed > 0  # cycles that fell due while the last one had not ended
 
@@ -81,7 +81,7 @@ async def test_slots_fill_before_the_next_opens() -> None:
     await server.stop()
     assert {len(indices) for _, indices, _, _ in sink.updates[1:]} == {3}
     times = [at for at, *_ in sink.updates[1:]]
-    assert all(0.15 <= gap <= 0.35 for gap in np.diff(times))
+    assert 0.2 <= np.median(np.diff(times)) <= 0.3
 
 
 async def test_a_bug_ends_the_poller() -> None:
