@@ -83,7 +83,7 @@ class HostileServer:
                 pdu = await reader.readexactly(length - 1)
                 self.requests.append((transaction, unit, pdu))
                 await self._send(writer, self.answer(transaction, unit, pdu))
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
             self._writers.discard(writer)
@@ -134,7 +134,7 @@ ADDRESSES = (100, 101, 102)
 async def eventually(condition: Callable[[], bool], within_s: float = 3.0) -> None:
     """Wait until a condition holds; fail if it does not in time."""
     async with asyncio.timeout(within_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is awaited has no event
             await asyncio.sleep(0.005)
 
 
