@@ -13,6 +13,7 @@ from gateway.groups.settle import Settler
 from gateway.groups.summary import function_of, reply_line, request_line
 from gateway.history.audit import AuditTrail, MessageEntry
 from gateway.links.modbus.poller import ModbusPoller
+from gateway.links.sunspec.client import SunSpecLink
 from gateway.model.clock import Clock
 from gateway.model.command import Priority
 from gateway.points.arbiter import Arbiter
@@ -23,7 +24,7 @@ from gateway.site.cycle import ControlCycle
 from gateway.site.dms import vvo_factory
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
 from gateway.site.groups import point_groups
-from gateway.site.modbus import modbus_devices, poller_config
+from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
 from gateway.site.site import Site
 from gateway.site.worker import StepWorker
 
@@ -56,6 +57,7 @@ class Gateway:
         self.store = PointStore([point.spec for point in site.points], clock)
         devices = modbus_devices(site, self.store.index)
         self.poller = ModbusPoller(poller_config(site), list(devices), self.store, clock)
+        self.sunspec = SunSpecLink(self.poller, list(sunspec_devices(site)), self.store.index)
         self.router = self._router()
         point_group = point_groups(site, self.store, self.router)
         self._forecaster = GroupForecaster(point_group)
@@ -70,6 +72,7 @@ class Gateway:
         try:
             async with asyncio.TaskGroup() as parts:
                 parts.create_task(self.poller.run(), name="modbus")
+                parts.create_task(self.sunspec.run(), name="sunspec")
                 parts.create_task(self._age(), name="aging")
                 parts.create_task(self._keep_time(), name="timekeeping")
                 parts.create_task(self._sample(), name="forecast")
@@ -99,7 +102,12 @@ class Gateway:
 
     def _router(self) -> Router:
         rules = {p.spec.id: p.rule for p in self.site.points if p.rule is not None}
-        actuators: dict[str, Actuator] = dict.fromkeys(self.poller.commandable, self.poller)
+        links: dict[str, Actuator] = {"modbus": self.poller, "sunspec": self.sunspec}
+        actuators = {
+            point.spec.id: links[point.device.profile.protocol]
+            for point in self.site.points
+            if point.rule is not None
+        }
         return Router(self.store, Arbiter(), Interlock(rules), actuators, self.trail, self.clock)
 
     def _control_cycle(self) -> ControlCycle[object] | None:

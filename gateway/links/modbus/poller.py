@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -72,6 +72,7 @@ class ModbusPoller:
         self._layouts: dict[tuple[RegisterField, ...], tuple[RegisterField, ...]] = {}
         self._blocks: dict[str, list[PolledBlock]] = {name: [] for name in self._lines}
         self._outputs: dict[str, tuple[DeviceConfig, OutputPoint]] = {}
+        self._lost_listeners: list[Callable[[str], None]] = []
         self._tick_count = 0
         self._began_s = 0.0
         self._slot_began_ms = clock.utc_ms()
@@ -80,6 +81,14 @@ class ModbusPoller:
         self._ended: asyncio.Future[None] | None = None
         for device in devices:
             self.add_device(device)
+
+    def on_lost(self, listener: Callable[[str], None]) -> None:
+        """Call ``listener`` with the endpoint's name whenever a connection is lost.
+
+        It runs before anything can be read from the next connection, so whoever must not trust
+        what comes back (another device may) can take its devices out in time.
+        """
+        self._lost_listeners.append(listener)
 
     @property
     def commandable(self) -> tuple[str, ...]:
@@ -181,6 +190,8 @@ class ModbusPoller:
                 block.drop()
             positions: NDArray[np.intp] = np.concatenate([b.plan.positions for b in blocks])
             self._sink.mark_comm_lost(positions)
+        for listener in self._lost_listeners:
+            listener(endpoint)
 
     def _next_slot(self, period: int) -> Slot:
         """The slot of a period that is to be filled next."""

@@ -12,13 +12,13 @@ from gateway.links.modbus.config import DeviceConfig
 from gateway.links.modbus.exchange import ModbusExceptionError
 from gateway.links.modbus.poller import ModbusPoller
 from gateway.links.sunspec.binding import bind
-from gateway.links.sunspec.codec import PlacedPoint
+from gateway.links.sunspec.codec import BASE_ADDRESSES, PlacedPoint
 from gateway.links.sunspec.discovery import Discovered, discover
 from gateway.model.command import Command, CommandResult, CommandStatus
 from gateway.model.errors import LinkError, RemoteProtocolError
 from gateway.profiles.profile import DeviceProfile
 
-_OPEN_S, _RETRY_S, _LOOK_S = 10.0, 2.0, 0.5
+_OPEN_S, _RETRY_S = 10.0, 2.0
 #: How long a device may take to adopt a curve, and how often it is asked.
 ADOPT_S, _ADOPT_LOOK_S = 5.0, 0.1
 #: Request point to result point of the models that adopt (705, 706, 711, 712 ...).
@@ -63,8 +63,8 @@ class _Adopting:
 class SunSpecLink:
     """Finds SunSpec devices and gives them to the poller.
 
-    A device is scanned when its connection opens, and again after each reconnect: what came
-    back may be another device. Until its scan its points stay as the lost connection left them.
+    A device is scanned each time its connection opens, before anything is polled: what came
+    back may be another device. Until then its points stay COMM_LOST.
 
     Args:
         poller: its ``run`` must be running.
@@ -85,7 +85,9 @@ class SunSpecLink:
         self._devices = tuple(devices)
         self._positions = positions
         self._adopting: dict[str, _Adopting] = {}
+        self._lost = {device.config.name: asyncio.Event() for device in devices}
         self.states = {device.config.name: SunSpecState() for device in devices}
+        poller.on_lost(self._line_lost)
 
     async def run(self) -> None:
         """Keep every device found until cancelled; a device that cannot be scanned is retried."""
@@ -103,42 +105,45 @@ class SunSpecLink:
 
     async def _watch(self, device: SunSpecDevice) -> None:
         name, endpoint = device.config.name, device.config.endpoint
-        caller, line = self._poller.caller(endpoint), self._poller.statistics.lines[endpoint]
+        caller, lost = self._poller.caller(endpoint), self._lost[name]
         while True:
+            lost.clear()
             try:
                 await caller.wait_open(_OPEN_S)
-                connections = line.connects
                 found = await self._scan(device, caller)
             except (LinkError, RemoteProtocolError, ModbusExceptionError) as error:
                 self.states[name].last_error = str(error)
                 await asyncio.sleep(_RETRY_S)
                 continue
-            self._take(device, found)
-            while line.connects == connections:
-                await asyncio.sleep(_LOOK_S)
+            if not lost.is_set():
+                self._take(device, found)
+            await lost.wait()
 
     async def _scan(self, device: SunSpecDevice, caller: Caller) -> Discovered:
         config, base = device.config, device.profile.modbus.base_address
         found = await discover(
             lambda address, count: caller.read(config.unit, Table.HOLDING, address, count),
             config.max_registers,
-            *(() if base is None else ((base,),)),
+            BASE_ADDRESSES if base is None else (base,),
         )
         self.states[config.name].scans += 1
         self.states[config.name].last_error = ""
         return found
 
     def _take(self, device: SunSpecDevice, found: Discovered) -> None:
-        """Poll a device as it was found; one that has not changed goes on as it was."""
+        """Poll and command a device as it was found."""
         state = self.states[device.config.name]
-        if state.found is not None:
-            if state.found.points == found.points:
-                return
-            self._poller.remove_device(device.config.name)
         binding = bind(device.config, device.profile, device.periods_s, self._positions, found)
         self._poller.add_device(binding.device)
         state.found, state.absent, state.unscaled = found, binding.absent, binding.unscaled
         self._adopting.update(_adoptions(device, found.points))
+
+    def _line_lost(self, endpoint: str) -> None:
+        """Whatever answers next may be another device: nothing is polled until it was scanned."""
+        for device in self._devices:
+            if device.config.endpoint == endpoint:
+                self._poller.remove_device(device.config.name)
+                self._lost[device.config.name].set()
 
     async def _confirm(self, command: Command, adopting: _Adopting) -> CommandResult:
         config = adopting.device.config
