@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -80,11 +80,30 @@ class Run:
     @property
     def nodes_out(self) -> NDArray[np.int64]:
         """How many nodes are outside the band, shape (steps,)."""
-        return outside(self.voltage_pu).sum(axis=1, dtype=np.int64)
+        counted: NDArray[np.int64] = outside(self.voltage_pu).sum(axis=1, dtype=np.int64)
+        return counted
 
     def at(self, time_s: float) -> int:
         """Position of the last step not after a time."""
         return max(int(np.searchsorted(self.time_s, time_s + 1e-9, side="right")) - 1, 0)
+
+    def until(self, time_s: float) -> Self:
+        """The run up to a time."""
+        steps = self.at(time_s) + 1
+
+        def cut(columns: dict[str, Column]) -> dict[str, Column]:
+            return {name: column[:steps] for name, column in columns.items()}
+
+        return replace(
+            self,
+            time_s=self.time_s[:steps],
+            voltage_pu=self.voltage_pu[:steps],
+            taps=cut(self.taps),
+            caps=cut(self.caps),
+            power_w=cut(self.power_w),
+            reactive_power_var=cut(self.reactive_power_var),
+            loss_w=self.loss_w[:steps],
+        )
 
     def window(self, start_s: float, end_s: float) -> NDArray[np.bool_]:
         """Which steps lie in a window, shape (steps,)."""

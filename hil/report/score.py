@@ -25,8 +25,8 @@ INSIDE_WITHIN_S = 60.0
 _RULES = (
     """Everything is scored on the plant's own truth log, not on what devices measure or the gateway
     believes. A node is out below {low:.2f} or above {high:.2f} pu.""",
-    """Without control: the plant alone on the same scenario and seed; taps and capacitors stay where
-    they start, DERs give what the sun gives at unity power factor, the microgrid keeps its
+    """Without control: the plant alone on the same scenario and seed; taps and capacitors stay
+    where they start, DERs give what the sun gives at unity power factor, the microgrid keeps its
     schedule.""",
     """A dispatch's error is the largest difference between the power at {name}'s POI and what was
     asked, from two control cycles ({cycles_s:.0f} s simulated) after the request was sent until
