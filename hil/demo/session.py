@@ -29,7 +29,7 @@ UNREAD = RESTART | COMM_LOST
 
 @dataclass(slots=True)
 class Session:
-    """A bench whose clock stands until told, and a gateway that has read every point of it.
+    """A bench whose clock stands until told, and a gateway that runs a copy of its site.
 
     Args:
         folder: gets logs and the truth log; made where it is missing. The copy of the site,
@@ -121,7 +121,7 @@ class Session:
             yield client
 
     async def connected(self, client: OperatorClient) -> dict[str, Any]:
-        """The first status in which every point has been read.
+        """The first status in which every device has been read.
 
         Raises:
             DemoError: some have not within 30 s.
@@ -135,10 +135,10 @@ class Session:
                     except ClientError:
                         status = {}
                     if status:
-                        unread = [p for p, (_, f, _) in status["points"].items() if f & UNREAD]
+                        unread = unread_devices(status)
                         if not unread:
                             return status
-                        missing = f"{len(unread)} points are not read, {unread[0]} among them"
+                        missing = f"it has read nothing of {', '.join(unread)} yet"
                     await asyncio.sleep(_LOOK_EVERY_S)
         except TimeoutError as error:
             raise DemoError(f"the {GATEWAY} is not connected: {missing}") from error
@@ -171,3 +171,12 @@ class Session:
     ) -> None:
         """Stop."""
         await self.stop()
+
+
+def unread_devices(status: dict[str, Any]) -> list[str]:
+    """Devices of which not one point has been read."""
+    devices = {point.partition(".")[0] for point in status["points"]}
+    read = {
+        p.partition(".")[0] for p, (_, flags, _) in status["points"].items() if not flags & UNREAD
+    }
+    return sorted(devices - read)

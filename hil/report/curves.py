@@ -75,18 +75,11 @@ def draw_equipment(controlled: Run) -> Figure:
     """Taps and capacitors; the light lines are where they would have stayed."""
     figure = blank(4.4)
     taps, caps = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1.2]})
-    for number, (name, position) in enumerate(controlled.taps.items()):
-        colour = PHASE[_REGULATOR_PHASE.get(name, str(number % 3 + 1))]
+    for name, position in controlled.taps.items():
+        colour = PHASE[_REGULATOR_PHASE[name]]
         taps.step(controlled.time_s, position, where="post", color=colour, linewidth=2.0)
         taps.axhline(position[0], color=colour, linewidth=1.0, linestyle=":", alpha=0.8)
-        taps.annotate(
-            f" {name.upper()}",
-            (float(controlled.time_s[-1]), float(position[-1])),
-            color=colour,
-            fontweight="bold",
-            va="center",
-            annotation_clip=False,
-        )
+    _name_ends(taps, controlled)
     taps.set_title("Regulator taps by phase (dotted: where each started and would have stayed)")
     taps.yaxis.get_major_locator().set_params(integer=True)
     names = list(controlled.caps)
@@ -98,6 +91,26 @@ def draw_equipment(controlled: Run) -> Figure:
     caps.set_title("Capacitors")
     time_axis(caps, float(controlled.time_s[-1]))
     return figure
+
+
+def _name_ends(axes: Axes, run: Run) -> None:
+    """Phases at the right edge, those that end on the same tap side by side."""
+    ends: dict[float, list[str]] = {}
+    for name, position in run.taps.items():
+        ends.setdefault(float(position[-1]), []).append(name)
+    for tap, names in ends.items():
+        place = (float(run.time_s[-1]), tap)
+        for number, name in enumerate(names):
+            axes.annotate(
+                name.upper(),
+                place,
+                xytext=(5 + 10 * number, 0),
+                textcoords="offset points",
+                color=PHASE[_REGULATOR_PHASE[name]],
+                fontweight="bold",
+                va="center",
+                annotation_clip=False,
+            )
 
 
 def _switch(axes: Axes, run: Run, name: str, row: int) -> None:
