@@ -36,7 +36,8 @@ class Credentials:
     def of_site(cls, site: Path, client: str = CLIENT) -> Self:
         """Where a site's gateway puts them."""
         folder = site / "data" / "pki"
-        return cls(folder / "ca.crt", folder / f"{client}.crt", folder / f"{client}.key")
+        stem = f"client-{client}"
+        return cls(folder / "ca.crt", folder / f"{stem}.crt", folder / f"{stem}.key")
 
     @property
     def exist(self) -> bool:
