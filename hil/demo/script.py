@@ -36,9 +36,9 @@ class Step:
 SCRIPT = (
     Step(0.8, "status", Ask("status")),
     Step(1.4, "capability", Ask("capability")),
-    Step(2.0, "forecast", Ask("forecast")),
     Step(3.0, "dispatch P", Ask("dispatch-p", 200e3, 6.0)),
     Step(3.5, "dispatch Q", Ask("dispatch-q", 150e3, 6.0)),
+    Step(9.6, "forecast", Ask("forecast")),  # it needs some measurements to go by
     Step(10.0, "limit export", Ask("limit", 60e3, 4.0)),
     Step(16.0, "power factor", Ask("pf", 0.95, 5.0)),
     Step(22.5, "volt-VAR curve", Ask("curve", None, 5.0)),
