@@ -112,7 +112,13 @@ class MqttTable(Strict):
 
 
 class ModbusServerTable(Strict):
-    """``[modbus_server]``: points as a register map for a northbound master."""
+    """``[modbus_server]``: points as a register map for a northbound master.
+
+    ``rank`` says whose word a write is at the arbiter; it claims its point for ``hold_s``.
+    """
+
+    rank: Literal["utility", "operator"] = "utility"
+    hold_s: Annotated[float, Field(ge=1, le=86_400)] = 900.0
 
     host: str = "127.0.0.1"
     port: Port

@@ -25,6 +25,7 @@ from gateway.site.dms import vvo_factory
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
 from gateway.site.groups import point_groups
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
+from gateway.site.northbound import modbus_server
 from gateway.site.site import Site
 from gateway.site.worker import StepWorker
 
@@ -63,6 +64,10 @@ class Gateway:
         self._forecaster = GroupForecaster(point_group)
         settler = Settler(self.store, clock)
         self.groups = GroupService(point_group, settler, self._forecaster, clock)
+        table = site.file.modbus_server
+        self.modbus_server = (
+            None if table is None else modbus_server(site, table, self.store, self.router, clock)
+        )
         self.messages: deque[MessageEntry] = deque(maxlen=_KEPT_MESSAGES)
         self.cycle = self._control_cycle()
         self._rng = random.Random()  # noqa: S311 - jitter, no secret
@@ -73,6 +78,8 @@ class Gateway:
             async with asyncio.TaskGroup() as parts:
                 parts.create_task(self.poller.run(), name="modbus")
                 parts.create_task(self.sunspec.run(), name="sunspec")
+                if self.modbus_server is not None:
+                    parts.create_task(self.modbus_server.run(), name="modbus server")
                 parts.create_task(self._age(), name="aging")
                 parts.create_task(self._keep_time(), name="timekeeping")
                 parts.create_task(self._sample(), name="forecast")
