@@ -123,15 +123,14 @@ class _Registers:
 
     async def _fetch(self, address: int, needed: int) -> None:
         ahead = max(needed, min(self._ahead, 0x10000 - address))
-        while True:
-            try:
-                return await self._take(address, ahead)
-            except ModbusExceptionError:
-                if ahead == needed:
-                    raise
-                # reading ahead went past the end of the map: reach half as far from here on
-                self._ahead = ahead // 2
-                ahead = max(needed, self._ahead)
+        try:
+            await self._take(address, ahead)
+        except ModbusExceptionError:
+            if ahead == needed:
+                raise
+            # reading ahead went past the end of the map: from here on just what is needed
+            self._ahead = 0
+            await self._take(address, needed)
 
     async def _take(self, address: int, count: int) -> None:
         self.reads += 1
