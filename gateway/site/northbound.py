@@ -1,4 +1,4 @@
-"""The site's points as others see them: the northbound register map."""
+"""The site's points as others see them: a register map, MQTT topics."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from gateway.links.modbus.codec import Table
 from gateway.links.modbus.config import ServerConfig
 from gateway.links.modbus.register_map import MapEntry, RegisterMap
 from gateway.links.modbus.server import ModbusServer
+from gateway.links.mqtt.client import MqttLink
+from gateway.links.mqtt.codec import CommandMessage
+from gateway.links.mqtt.config import MqttConfig
 from gateway.model.clock import Clock
 from gateway.model.command import Command, CommandResult, Priority
 from gateway.points.router import Router
 from gateway.points.store import PointStore
 from gateway.profiles.registers import RegisterType, parse_type
-from gateway.site.config import ModbusServerTable
+from gateway.profiles.text import read_text
+from gateway.site.config import ModbusServerTable, MqttTable
+from gateway.site.devices import split_address
 from gateway.site.site import Site
 
 _RANKS = {"utility": Priority.UTILITY_2030_5, "operator": Priority.OPERATOR}
@@ -55,3 +60,58 @@ def modbus_server(
         }
     )
     return ModbusServer(config, RegisterMap(entries, store, table.bad_quality), operate)
+
+
+def mqtt_link(
+    site: Site, table: MqttTable, store: PointStore, router: Router, clock: Clock
+) -> MqttLink:
+    """The MQTT link of a site; its commands go through the router like everybody's.
+
+    Raises:
+        ConfigError: the password file cannot be read.
+    """
+
+    async def operate(message: CommandMessage) -> CommandResult:
+        command = Command(
+            point=message.point,
+            value=message.value,
+            origin="mqtt",
+            priority=_RANKS[table.rank],
+            expires_ms=message.expires_ms or clock.utc_ms() + round(1000 * table.hold_s),
+            correlation=message.id,
+            reason="commanded over MQTT",
+        )
+        return await router.submit(command)
+
+    link = MqttLink(mqtt_config(site, table), store.index, store, operate, clock)
+    store.subscribe(link.note_changed)
+    return link
+
+
+def mqtt_config(site: Site, table: MqttTable) -> MqttConfig:
+    """Where the broker is and how it is spoken to.
+
+    Raises:
+        ConfigError: the password file cannot be read.
+    """
+    host, port = table.host, table.port
+    if table.broker != "embedded":
+        host, port = split_address(table.broker.partition("://")[2])
+    password = None
+    if table.password_file is not None:
+        password = read_text(site.folder / table.password_file).strip()
+    paths = {"ca": table.ca, "certificate": table.certificate, "key": table.key}
+    return MqttConfig.model_validate(
+        {
+            "host": host,
+            "port": port,
+            "tls": table.broker.startswith("mqtts:"),
+            "username": table.username,
+            "password": password,
+            "base_topic": table.topic,
+            "site": site.file.name,
+            "period_s": table.period_s,
+            "commands": table.commands,
+            **{name: site.folder / path for name, path in paths.items() if path is not None},
+        }
+    )

@@ -134,7 +134,7 @@ ADDRESSES = (100, 101, 102)
 async def eventually(condition: Callable[[], bool], within_s: float = 3.0) -> None:
     """Wait until a condition holds; fail if it does not in time."""
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - what is awaited has no event
+        while not condition():
             await asyncio.sleep(0.005)
 
 
