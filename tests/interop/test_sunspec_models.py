@@ -19,8 +19,10 @@ from gateway.links.modbus.config import EndpointConfig, PollerConfig
 from gateway.links.modbus.poller import ModbusPoller
 from gateway.links.sunspec.codec import is_scale_factor
 from gateway.links.sunspec.discovery import discover
+from gateway.model.data import data_folder
 from gateway.model.errors import RemoteProtocolError
 from gateway.profiles.decode_plan import DecodePlan
+from gateway.profiles.load import load_profile
 from gateway.site.clock import SystemClock
 
 pytestmark = pytest.mark.interop
@@ -193,3 +195,18 @@ async def test_no_mark_is_said_so():
     async with served([1, 2, 3, 4, 5, 6, 7, 8], 40_000) as read:
         with pytest.raises(RemoteProtocolError, match="no SunSpec mark"):
             await discover(read)
+
+
+async def test_every_shipped_sunspec_profile_names_points_the_models_have():
+    for path in sorted(data_folder("devices").glob("sunspec_*.toml")):
+        profile = load_profile(path.parent, path.stem)
+        wanted = sorted({point.model or 0 for point in profile.points})
+        _, registers = build([1, *wanted], seed=5)
+        async with served(registers, 40_000) as read:
+            found = await discover(read)
+        for point in profile.points:
+            # the curves above are built with two points each
+            name = (point.name or "").replace("Pt.3", "Pt.2").replace("Pt.4", "Pt.2")
+            placed = found.points.get((point.model or 0, name))
+            assert placed is not None, f"{profile.name}: {point.model}.{point.name}"
+            assert placed.definition.writable or not point.kind.is_output, point.point
