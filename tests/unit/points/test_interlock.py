@@ -157,15 +157,16 @@ def test_a_local_switch_that_cannot_be_read_blocks():
 def test_the_rate_limit_counts_the_last_minute():
     spec = replace(AO, rate_per_min=2)
     interlock = Interlock({AO.id: InterlockRule()})
-    assert interlock.check(ask(), spec, {}, 0, 0.0) is None
-    interlock.note_sent("d.sp", 0.0)
-    assert interlock.check(ask(), spec, {}, 0, 1.0) is None
-    interlock.note_sent("d.sp", 1.0)
-    refusal = interlock.check(ask(), spec, {}, 0, 59.9)
+    assert interlock.check(ask(), spec, {}, 0, 1000.0) is None
+    interlock.note_sent("d.sp", 1000.0)
+    interlock.note_sent("d.other", 1000.0)  # another point's commands are its own
+    assert interlock.check(ask(), spec, {}, 0, 1001.0) is None
+    interlock.note_sent("d.sp", 1001.0)
+    refusal = interlock.check(ask(), spec, {}, 0, 1059.9)
     assert refusal is not None
     assert refusal.status is CommandStatus.PROCESSING_LIMITED
     assert refusal.detail == "2 commands in the last minute, 2 allowed"
-    assert interlock.check(ask(), spec, {}, 0, 60.0) is None
+    assert interlock.check(ask(), spec, {}, 0, 1060.0) is None
 
 
 def test_no_rate_limit_means_none():
