@@ -12,6 +12,8 @@ from gateway.model.errors import RemoteProtocolError
 
 #: Faults told at most: enough to repair a message, too few to fill a memory.
 MAX_FAULTS = 10
+#: A reason or a name out of the peer's document is cut at this length.
+MAX_REASON, MAX_NAME = 250, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,10 @@ class Places:
 
     def fault(self, element: etree._Element | None, reason: str) -> Fault:
         """A fault of one element; of the document where the element is not known."""
+        short = reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 3]}..."
         if element is None or element not in self._places:
-            return Fault(1, 1, "", reason)
-        return Fault(*self._places[element], path_of(element), reason)
+            return Fault(1, 1, "", short)
+        return Fault(*self._places[element], path_of(element), short)
 
 
 def path_of(element: etree._Element) -> str:
@@ -86,7 +89,7 @@ def path_of(element: etree._Element) -> str:
 
 
 def _step(element: etree._Element) -> str:
-    name = etree.QName(element).localname
+    name = etree.QName(element).localname[:MAX_NAME]
     before = sum(1 for _ in element.itersiblings(element.tag, preceding=True))
     after = next(element.itersiblings(element.tag), None)
     return f"{name}[{before + 1}]" if before or after is not None else name
