@@ -25,6 +25,7 @@ from gateway.profiles.registers import (
 
 Registers = NDArray[np.uint16]
 _Places = slice | NDArray[np.intp]
+_Factors = float | NDArray[np.float64]
 _ONLINE = np.uint8(Quality.ONLINE)
 _WIDE: dict[int, type[np.uint32 | np.uint64]] = {2: np.uint32, 4: np.uint64}
 _NUMPY: dict[str, np.dtype[Any]] = {
@@ -43,7 +44,7 @@ _NUMPY: dict[str, np.dtype[Any]] = {
 class _Group:
     """Fields that decode alike: one type, and the same extras or none.
 
-    Arrays have one entry a field.
+    Arrays have one entry a field; a float or slice stands for all of them.
 
     Attributes:
         positions: where the results go.
@@ -55,8 +56,8 @@ class _Group:
     positions: _Places
     words: tuple[_Places, ...]
     bits: NDArray[np.uint16] | None
-    scales: NDArray[np.float64] | None
-    offsets: NDArray[np.float64] | None
+    scales: _Factors | None
+    offsets: _Factors | None
     scale_factors: _Places | None
     sunspec: bool
     risky: bool
@@ -136,8 +137,8 @@ def _compile(fields: Sequence[RegisterField], positions: list[int]) -> _Group:
         positions=_places(positions),
         words=tuple(_places(row) for row in words),
         bits=np.array([field.bit for field in members], dtype=np.uint16) if is_bit else None,
-        scales=np.array([field.scale for field in members]) if scaled else None,
-        offsets=np.array([field.offset for field in members]) if scaled else None,
+        scales=_factors([field.scale for field in members]) if scaled else None,
+        offsets=_factors([field.offset for field in members]) if scaled else None,
         scale_factors=_places(factors) if factors else None,
         sunspec=first.sunspec,
         risky=(
@@ -155,6 +156,11 @@ def _places(numbers: Sequence[int]) -> _Places:
     if step > 0 and list(numbers) == list(range(first, first + step * len(numbers), step)):
         return slice(first, numbers[-1] + 1, step)
     return np.array(numbers, dtype=np.intp)
+
+
+def _factors(numbers: Sequence[float]) -> _Factors:
+    """One number where all are the same, else an array."""
+    return numbers[0] if len(set(numbers)) == 1 else np.array(numbers)
 
 
 def _word_positions(field: RegisterField) -> list[int]:

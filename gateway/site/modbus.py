@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from gateway.links.modbus.codec import Table
 from gateway.links.modbus.config import DeviceConfig, EndpointConfig, PollerConfig
 from gateway.links.modbus.device import ModbusDevice, OutputPoint, PolledPoint, PollGroup
+from gateway.links.sunspec.client import SunSpecDevice
 from gateway.profiles.profile import ProfilePoint
 from gateway.profiles.registers import RegisterField, RegisterType, WordOrder, parse_type
 from gateway.site.devices import split_address
@@ -68,6 +69,13 @@ def modbus_devices(site: Site, positions: Mapping[str, int]) -> Iterable[ModbusD
     for device in site.devices.values():
         if device.profile.protocol == "modbus":
             yield modbus_device(device, positions)
+
+
+def sunspec_devices(site: Site) -> Iterable[SunSpecDevice]:
+    """Every SunSpec device of a site, to be found."""
+    for device in site.devices.values():
+        if device.profile.protocol == "sunspec":
+            yield SunSpecDevice(device_config(device), device.profile, device.periods_s)
 
 
 def _endpoint(device: Device) -> EndpointConfig:

@@ -40,37 +40,28 @@ async def tieline(seconds: float, registers: int, devices: int, ports: list[int]
     from gateway.profiles.registers import RegisterField, RegisterType
     from gateway.site.clock import SystemClock
 
+    imported_mb = resident_mb()
     clock = SystemClock()
     field = [RegisterField(n, RegisterType.INT16, scale=0.1) for n in range(registers)]
-    store = PointStore(
-        [
-            PointSpec(f"dev{device}.r{n}", PointKind.AI, "V")
-            for device in range(devices)
-            for n in range(registers)
-        ],
-        clock,
+    specs = (
+        PointSpec(f"dev{device}.r{n}", PointKind.AI, "V")
+        for device in range(devices)
+        for n in range(registers)
     )
+    store = PointStore(specs, clock)
+    store_mb = resident_mb() - imported_mb
     endpoints = tuple(
         EndpointConfig(name=f"dev{n}", host="127.0.0.1", port=ports[n % len(ports)])
         for n in range(devices)
     )
-    units = [
-        ModbusDevice(
-            DeviceConfig(name=f"dev{device}", endpoint=f"dev{device}"),
-            (
-                PollGroup(
-                    1.0,
-                    tuple(
-                        PolledPoint(device * registers + n, Table.HOLDING, field[n])
-                        for n in range(registers)
-                    ),
-                ),
-            ),
+    poller = ModbusPoller(PollerConfig(endpoints=endpoints), (), store, clock)
+    del endpoints
+    for device in range(devices):
+        points = tuple(
+            PolledPoint(device * registers + n, Table.HOLDING, field[n]) for n in range(registers)
         )
-        for device in range(devices)
-    ]
-    poller = ModbusPoller(PollerConfig(endpoints=endpoints), units, store, clock)
-    del units
+        config = DeviceConfig(name=f"dev{device}", endpoint=f"dev{device}")
+        poller.add_device(ModbusDevice(config, (PollGroup(1.0, points),)))
     task = asyncio.create_task(poller.run())
     await asyncio.sleep(WARM_UP_S)
     counts = [line.unit(1) for line in poller.statistics.lines.values()]
@@ -81,13 +72,15 @@ async def tieline(seconds: float, registers: int, devices: int, ports: list[int]
     result = {
         "cycles": sum(c.cycles for c in counts) - cycles,
         "missed": sum(c.missed for c in counts) - missed,
-        "good": sum(store[spec.id].is_good for spec in store.specs),
+        "good": sum(store[point].is_good for point in store.index),
         "wrong": sum(
-            abs(store[spec.id].value - 0.1 * int(spec.id.rpartition(".r")[2])) > 1e-9
-            for spec in store.specs
+            abs(store[point].value - 0.1 * int(point.rpartition(".r")[2])) > 1e-9
+            for point in store.index
         ),
         "core_pct": 100 * spent_cpu_s / spent_s,
         "resident_mb": resident_mb(),
+        "imported_mb": imported_mb,
+        "store_mb": store_mb,
     }
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 import pytest
@@ -110,7 +111,7 @@ def _events(data: bytes, cuts: list[int]) -> list[object]:
     splitter = FrameSplitter()
     events: list[object] = []
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         chunk = data[start:end]
         while chunk:
             room = splitter.writable()

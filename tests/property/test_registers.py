@@ -103,7 +103,7 @@ def test_any_value_is_encoded_exactly_or_refused(kind: RegisterType, value: floa
         back, _ = decode(RegisterField(0, kind), encode(value, kind))
         assert back == float(round(value))
     else:
-        with pytest.raises(ValueError, match="fit|not a number"):
+        with pytest.raises(ValueError, match=r"fit|not a number"):
             encode(value, kind)
 
 
@@ -202,7 +202,7 @@ def test_string_too_long() -> None:
 
 @pytest.mark.parametrize("text", ["bit16", "bit", "int8", "", "float"])
 def test_unknown_types_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="type|bits"):
+    with pytest.raises(ValueError, match=r"type|bits"):
         parse_type(text)
 
 

@@ -28,6 +28,10 @@ _ON = 0xFF00
 _EXCEPTION_BIT = 0x80
 
 
+class AddressSpanError(RemoteProtocolError):
+    """Address plus count passes 65536: exception 2, where other nonsense is exception 3."""
+
+
 class Table(StrEnum):
     """The four address spaces of a Modbus device."""
 
@@ -297,7 +301,7 @@ def _check_span(address: int, count: int, limit: int) -> None:
     if not 1 <= count <= limit:
         raise RemoteProtocolError(f"count {count} is outside 1..{limit}")
     if address + count > 0x10000:
-        raise RemoteProtocolError(f"address {address} plus count {count} passes 65536")
+        raise AddressSpanError(f"address {address} plus count {count} passes 65536")
 
 
 def _write_limit(function: Function) -> int:

@@ -152,12 +152,15 @@ class PollerConfig(_Frozen):
 
     Attributes:
         slot_ms: length of a slot. Answers are decoded once a slot.
+        blocks_per_slot: how full a slot gets before the next one of the same period is opened.
+            A wake-up costs as much as dozens of requests, so few full slots beat many thin ones.
         connects_per_slot: most connections begun a slot, so a start or a lost switch does not
             open them all at once.
         endpoints: every connection.
     """
 
     slot_ms: int = Field(default=50, ge=10, le=100)
+    blocks_per_slot: int = Field(default=100, ge=1, le=10_000)
     connects_per_slot: int = Field(default=50, ge=1, le=1000)
     endpoints: tuple[EndpointConfig, ...] = ()
 

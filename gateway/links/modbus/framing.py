@@ -17,8 +17,8 @@ MBAP = struct.Struct(">HHHB")
 #: Longest frame, bytes.
 MAX_FRAME = MBAP.size + MAX_PDU
 
-#: Room for a few frames: a stale answer and the right one often share a segment.
-_BUFFER_BYTES = 4 * MAX_FRAME
+#: Room for two frames: a stale answer and the right one often share a segment.
+_BUFFER_BYTES = 2 * MAX_FRAME
 
 
 class Frame(NamedTuple):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -73,9 +72,10 @@ class Line:
         self._busy = busy
         busy.add(self)
         self._wire: Wire | None = None
-        self._opened = asyncio.Event()
-        self._reads: deque[Exchange] = deque()
-        self._writes: deque[Exchange] = deque()
+        self._opened: asyncio.Event | None = None
+        # lists, not deques: they hold a few entries, and a thousand lines have two each
+        self._reads: list[Exchange] = []
+        self._writes: list[Exchange] = []
         self._in_flight: dict[int, Exchange] = {}
         self._breakers: dict[int, UnitBreaker] = {}
         self._transaction = 0
@@ -91,7 +91,10 @@ class Line:
 
     async def wait_open(self) -> None:
         """Return once there is a connection."""
-        await self._opened.wait()
+        if self._wire is None:
+            if self._opened is None:
+                self._opened = asyncio.Event()
+            await self._opened.wait()
 
     @property
     def has_write_room(self) -> bool:
@@ -121,7 +124,9 @@ class Line:
             return
         self.connecting = False
         self._wire = wire
-        self._opened.set()
+        if self._opened is not None:
+            self._opened.set()
+            self._opened = None
         self._silent = 0
         self._quiet_until_s = 0.0
         self._breakers.clear()
@@ -206,7 +211,7 @@ class Line:
             and len(self._in_flight) < self.config.pipeline
             and now_s >= self._quiet_until_s
         ):
-            exchange = (self._writes or self._reads).popleft()
+            exchange = (self._writes or self._reads).pop(0)
             refusal = self._refusal(exchange, now_s)
             if refusal is None:
                 self._send(exchange, self._wire, now_s)
@@ -270,7 +275,6 @@ class Line:
         self._retry_at_s = self._time_s() + wait_s
 
     def _end_all(self) -> None:
-        self._opened.clear()
         self._busy.add(self)
         sent = list(self._in_flight.values())
         waiting = [*self._writes, *self._reads]

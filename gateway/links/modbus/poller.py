@@ -1,29 +1,33 @@
 """The slot scheduler: polls every device, carries commands, all from one timer.
 
-Devices are spread over the slots of their period. At each slot's start the poller decodes what
-came in the last one, ends what is overdue, opens connections that are due and asks for the
-blocks of this slot. It reconnects by itself, so :meth:`ModbusPoller.run` never raises
-``LinkError``: one lost device is no reason to restart a thousand.
+Devices are gathered in slots of their period: waking up costs more than asking, so a slot is
+filled before the next is opened. At a slot's start the poller ends what is overdue, opens
+connections that are due and asks for the slot's blocks; when the last answer is in, or at the
+next slot's start, it decodes what has come in one pass. It reconnects by itself, so
+:meth:`ModbusPoller.run` never raises ``LinkError``: one lost device is no reason to restart a
+thousand.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.links.modbus.client import Caller
 from gateway.links.modbus.config import DeviceConfig, EndpointConfig, PollerConfig
-from gateway.links.modbus.device import ModbusDevice, OutputPoint, plan_group
+from gateway.links.modbus.device import BlockPlan, ModbusDevice, OutputPoint, plan_group
 from gateway.links.modbus.line import Line, Wire
 from gateway.links.modbus.slot import PolledBlock, Sink, Slot
 from gateway.links.modbus.statistics import PollerStatistics
 from gateway.links.modbus.tcp_wire import open_tcp
 from gateway.model.clock import Clock
 from gateway.model.command import Command, CommandResult, CommandStatus
+from gateway.profiles.registers import RegisterField
 
 #: Slots caught up after the process was held up; more are skipped and counted.
 _MAX_CATCH_UP = 20
@@ -64,9 +68,11 @@ class ModbusPoller:
         self._lines = {endpoint.name: self._line(endpoint) for endpoint in config.endpoints}
         self._callers = {name: Caller(line) for name, line in self._lines.items()}
         self._wheels: dict[int, list[Slot]] = {}
-        self._added: dict[int, int] = {}
+        self._order: dict[int, list[int]] = {}
+        self._layouts: dict[tuple[RegisterField, ...], tuple[RegisterField, ...]] = {}
         self._blocks: dict[str, list[PolledBlock]] = {name: [] for name in self._lines}
         self._outputs: dict[str, tuple[DeviceConfig, OutputPoint]] = {}
+        self._lost_listeners: list[Callable[[str], None]] = []
         self._tick_count = 0
         self._began_s = 0.0
         self._slot_began_ms = clock.utc_ms()
@@ -75,6 +81,14 @@ class ModbusPoller:
         self._ended: asyncio.Future[None] | None = None
         for device in devices:
             self.add_device(device)
+
+    def on_lost(self, listener: Callable[[str], None]) -> None:
+        """Call ``listener`` with the endpoint's name whenever a connection is lost.
+
+        It runs before anything can be read from the next connection, so whoever must not trust
+        what comes back (another device may) can take its devices out in time.
+        """
+        self._lost_listeners.append(listener)
 
     @property
     def commandable(self) -> tuple[str, ...]:
@@ -104,7 +118,8 @@ class ModbusPoller:
             period = max(1, round(group.period_s * 1000 / self.config.slot_ms))
             slot = self._next_slot(period)
             for plan in blocks:
-                block = PolledBlock(config.name, config.unit, plan, line, self._sink)
+                shared = self._shared(plan)
+                block = PolledBlock(config.name, config.unit, shared, line, self._sink)
                 slot.add(block)
                 self._blocks[config.endpoint].append(block)
         for output in device.outputs:
@@ -152,6 +167,10 @@ class ModbusPoller:
         config, output = known
         return await self._callers[config.endpoint].operate(config, output, command)
 
+    def _shared(self, plan: BlockPlan) -> BlockPlan:
+        """Units of one kind share one layout: a thousand equal ones would fill the memory."""
+        return replace(plan, fields=self._layouts.setdefault(plan.fields, plan.fields))
+
     def _line(self, endpoint: EndpointConfig) -> Line:
         name = endpoint.name
         line = Line(
@@ -171,22 +190,35 @@ class ModbusPoller:
                 block.drop()
             positions: NDArray[np.intp] = np.concatenate([b.plan.positions for b in blocks])
             self._sink.mark_comm_lost(positions)
+        for listener in self._lost_listeners:
+            listener(endpoint)
 
     def _next_slot(self, period: int) -> Slot:
-        """The slot of a period that has had the fewest devices."""
+        """The slot of a period that is to be filled next."""
         wheel = self._wheels.get(period)
         if wheel is None:
-            wheel = self._wheels[period] = [Slot() for _ in range(period)]
-        added = self._added.get(period, 0)
-        self._added[period] = added + 1
-        return wheel[added % period]
+            wheel = self._wheels[period] = [Slot(self._settled) for _ in range(period)]
+            self._order[period] = _spread(period)
+        full = self.config.blocks_per_slot
+        phase = min(self._order[period], key=lambda phase: len(wheel[phase].blocks) // full)
+        return wheel[phase]
+
+    def _settled(self, slot: Slot) -> None:
+        self._busy_slots.discard(slot)
+        try:
+            slot.flush(self._sink, self._slot_began_ms)
+        except Exception as error:  # noqa: BLE001 - handed to run(); asyncio would only log it
+            self._fail(error)
 
     def _tick(self) -> None:
         try:
             self._run_slots()
         except Exception as error:  # noqa: BLE001 - handed to run(), which ends the process
-            if self._ended is not None and not self._ended.done():
-                self._ended.set_exception(error)
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(error)
 
     def _run_slots(self) -> None:
         loop = asyncio.get_running_loop()
@@ -206,16 +238,16 @@ class ModbusPoller:
         for tick in range(self._tick_count, due):
             for period, wheel in self._wheels.items():
                 slot = wheel[tick % period]
-                self._busy_slots.add(slot)
-                slot.start()
+                if slot.blocks:
+                    self._busy_slots.add(slot)
+                    slot.start()
         self.statistics.slots += due - self._tick_count
         self._tick_count = due
         self._timer = loop.call_at(self._began_s + due * slot_s, self._tick)
 
     def _flush(self) -> None:
         for slot in tuple(self._busy_slots):
-            if slot.flush(self._sink, self._slot_began_ms):
-                self._busy_slots.discard(slot)
+            slot.flush(self._sink, self._slot_began_ms)
 
     def _connect(self, lines: Sequence[Line], now_s: float) -> None:
         room = self.config.connects_per_slot
@@ -229,17 +261,22 @@ class ModbusPoller:
 
     def _connect_ended(self, task: asyncio.Task[None]) -> None:
         self._connecting.discard(task)
-        if task.cancelled() or self._ended is None or self._ended.done():
-            return
-        error = task.exception()
+        error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._ended.set_exception(error)
+            self._fail(error)
 
     async def _stop_connecting(self) -> None:
         tasks = tuple(self._connecting)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _spread(period: int) -> list[int]:
+    """The phases of a period, each far from those before it (van der Corput's sequence)."""
+    width = period.bit_length()
+    reversals = (int(f"{n:0{width}b}"[::-1], 2) for n in range(1 << width))
+    return list(dict.fromkeys(reversal * period >> width for reversal in reversals))
 
 
 async def _open(line: Line) -> None:
@@ -252,7 +289,7 @@ async def _open(line: Line) -> None:
             from gateway.links.modbus.pymodbus_wire import open_pymodbus  # noqa: PLC0415
 
             wire = await open_pymodbus(line.config, line)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter for a host name that cannot be one
         line.refused()
     except BaseException:
         line.connecting = False

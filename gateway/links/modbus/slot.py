@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -39,9 +41,21 @@ class PolledBlock(Exchange):
         view: where its bytes go in the slot's arena.
         fresh: bytes have come that are not decoded yet.
         pending: asked and not ended yet.
+        slot: where it falls due; None once it is polled no more.
     """
 
-    __slots__ = ("_counts", "_lost", "_sink", "device", "fresh", "line", "pending", "plan", "view")
+    __slots__ = (
+        "_counts",
+        "_lost",
+        "_sink",
+        "device",
+        "fresh",
+        "line",
+        "pending",
+        "plan",
+        "slot",
+        "view",
+    )
 
     def __init__(self, device: str, unit: int, plan: BlockPlan, line: Line, sink: Sink) -> None:
         block = plan.block
@@ -52,6 +66,7 @@ class PolledBlock(Exchange):
         self.view = memoryview(bytearray(2 * block.count))
         self.fresh = False
         self.pending = False
+        self.slot: Slot | None = None
         self._counts = line.statistics.unit(unit)
         self._sink = sink
         self._lost = False
@@ -72,12 +87,14 @@ class PolledBlock(Exchange):
             self.view[:] = self._as_registers(result.data)
             self.fresh = True
             self._lost = False
-            return
-        self._counts.missed += 1
-        # a busy device is alive: its values age by their own limit
-        if result.outcome is not Outcome.BUSY and not self._lost:
-            self.drop()
-            self._sink.mark_comm_lost(self.plan.positions)
+        else:
+            self._counts.missed += 1
+            # a busy device is alive: its values age by their own limit
+            if result.outcome is not Outcome.BUSY and not self._lost:
+                self.drop()
+                self._sink.mark_comm_lost(self.plan.positions)
+        if self.slot is not None:
+            self.slot.ended_one()
 
     def drop(self) -> None:
         """Its source is lost: what came and is not decoded yet must not look live."""
@@ -94,20 +111,33 @@ class PolledBlock(Exchange):
 
 
 class Slot:
-    """Blocks that fall due at the same phase of the same period."""
+    """Blocks that fall due at the same phase of the same period.
 
-    def __init__(self) -> None:
+    Args:
+        on_settled: called when the last block asked has ended, so that a slot that goes well is
+            decoded in the wake-up that brought its last answer.
+    """
+
+    def __init__(self, on_settled: Callable[[Slot], None]) -> None:
         self.blocks: list[PolledBlock] = []
+        self._on_settled = on_settled
+        self._pending = 0
+        self._starting = False
         self._arena = np.zeros(0, dtype=">u2")
         self._plan = DecodePlan(())
         self._positions = np.zeros(0, dtype=np.intp)
-        self._owner = np.zeros(0, dtype=np.intp)
         self._stale_plan = False
 
     def add(self, block: PolledBlock) -> None:
         """Take a block from the next start on."""
+        block.slot = self
         self.blocks.append(block)
         self._stale_plan = True
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more comes before the next start."""
+        return not self._pending
 
     def remove_device(self, device: str) -> list[PolledBlock]:
         """Let go of a device's blocks and return them. Call :meth:`flush` first."""
@@ -115,29 +145,39 @@ class Slot:
         if gone:
             self.blocks = [block for block in self.blocks if block.device != device]
             self._stale_plan = True
+        for block in gone:
+            block.slot = None
+            self._pending -= block.pending
         return gone
 
     def start(self) -> None:
         """Ask for every block."""
+        self._starting = True
         for block in self.blocks:
+            self._pending += not block.pending
             block.start()
+        self._starting = False
+        self._tell_if_settled()
 
-    def flush(self, sink: Sink, time_ms: int) -> bool:
+    def ended_one(self) -> None:
+        """One of its blocks has ended."""
+        self._pending -= 1
+        self._tell_if_settled()
+
+    def _tell_if_settled(self) -> None:
+        if not self._pending and not self._starting:
+            self._on_settled(self)
+
+    def flush(self, sink: Sink, time_ms: int) -> None:
         """Decode what has come since the last flush.
 
         Args:
             sink: the store.
             time_ms: UTC ms; at or before the arrival, so that nothing looks newer than it is.
-
-        Returns:
-            Whether all blocks have ended, so that nothing more comes before the next start.
         """
         fresh = [block.fresh for block in self.blocks]
-        if any(fresh):
-            self._decode(fresh, sink, time_ms)
-        return not any(block.pending for block in self.blocks)
-
-    def _decode(self, fresh: list[bool], sink: Sink, time_ms: int) -> None:
+        if not any(fresh):
+            return
         if self._stale_plan:
             self._compile()
         for block in self.blocks:
@@ -145,7 +185,7 @@ class Slot:
         values, flags = self._plan.decode(self._arena.astype(np.uint16))
         positions = self._positions
         if not all(fresh):
-            chosen = np.array(fresh)[self._owner]
+            chosen = np.repeat(fresh, [len(block.plan.fields) for block in self.blocks])
             positions, values, flags = positions[chosen], values[chosen], flags[chosen]
         sink.update_block(positions, values, flags, time_ms)
 
@@ -160,11 +200,13 @@ class Slot:
             view[:] = block.view
             block.view = view
             fields += [moved(field, start) for field in block.plan.fields]
-        sizes = [len(block.plan.fields) for block in self.blocks]
         self._arena = arena
         self._plan = DecodePlan(fields)
-        self._owner = np.repeat(np.arange(len(self.blocks)), sizes)
         self._positions = np.concatenate(
             [np.zeros(0, dtype=np.intp), *(block.plan.positions for block in self.blocks)]
         )
+        ends = np.cumsum([len(block.plan.positions) for block in self.blocks])
+        for block, own in zip(self.blocks, np.split(self._positions, ends), strict=False):
+            # a view of the slot's array: a thousand devices need not keep theirs twice
+            block.plan = replace(block.plan, positions=own)
         self._stale_plan = False

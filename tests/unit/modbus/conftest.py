@@ -83,7 +83,7 @@ class HostileServer:
                 pdu = await reader.readexactly(length - 1)
                 self.requests.append((transaction, unit, pdu))
                 await self._send(writer, self.answer(transaction, unit, pdu))
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
             self._writers.discard(writer)
@@ -122,10 +122,10 @@ class Rig:
 
     def assert_nothing_wrong(self) -> None:
         """Whatever is published as good is what the honest register holds: its address."""
-        for spec in self.store.specs:
-            value = self.store[spec.id]
+        for point in self.store.index:
+            value = self.store[point]
             if value.is_good:
-                assert value.value == float(spec.id.rpartition(".r")[2])
+                assert value.value == float(point.rpartition(".r")[2])
 
 
 ADDRESSES = (100, 101, 102)

@@ -1,0 +1,55 @@
+"""What a running gateway says of itself: one JSON object, for the live table and reports."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+from gateway.model.quality import Quality
+
+if TYPE_CHECKING:
+    from gateway.site.gateway import Gateway
+
+
+def status(gateway: Gateway) -> dict[str, Any]:
+    """Points, the DMS's last cycle, group messages, commands and links, as of now.
+
+    ``points`` maps an id to ``[value or null, IEEE 1815 flag octet, source time in UTC ms]``;
+    a value that is not a number is null.
+    """
+    store = gateway.store
+    measurements = {point: store[point] for point in store.index}
+    lost = sum(bool(m.quality & Quality.COMM_LOST) for m in measurements.values())
+    return {
+        "site": gateway.site.file.name,
+        "time_ms": gateway.clock.utc_ms(),
+        "points": {
+            point: [m.value if math.isfinite(m.value) else None, int(m.quality), m.time_ms]
+            for point, m in measurements.items()
+        },
+        "comm_lost_points": lost,
+        "commands_sent": gateway.trail.commands_sent(),
+        "messages": [dataclasses.asdict(entry) for entry in gateway.messages],
+        "vvo": _cycle(gateway),
+        "links": {
+            name: dataclasses.asdict(line) for name, line in gateway.poller.statistics.lines.items()
+        },
+    }
+
+
+def _cycle(gateway: Gateway) -> dict[str, Any] | None:
+    if gateway.cycle is None:
+        return None
+    record = gateway.cycle.record
+    return {
+        "cycles": record.cycles,
+        "late": record.late,
+        "fault": record.fault,
+        "notes": record.notes,
+        "alarms": [alarm.text for alarm in record.alarms.values()],
+        "advice": [[command.point, command.value] for command in record.advice],
+        "results": [
+            [r.command.point, r.command.value, r.status.name, r.detail] for r in record.results
+        ],
+    }
