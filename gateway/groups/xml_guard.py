@@ -82,6 +82,16 @@ def _refused(data: bytes) -> str:
     """Why bytes are not parsed at all; empty where they may be."""
     if len(data) > MAX_BYTES:
         return f"larger than {MAX_BYTES // 1024} KiB"
+    if reason := _not_utf8(data):
+        return reason
+    if b"<!DOCTYPE" in data:
+        return "a DTD is not taken"
+    if data.count(b"xmlns") > MAX_NAMESPACES:
+        return f"more than {MAX_NAMESPACES} namespaces declared"
+    return ""
+
+
+def _not_utf8(data: bytes) -> str:
     declared = _DECLARED.match(data)
     if declared is not None and declared[1].lower() not in (b"utf-8", b"utf8", b"us-ascii"):
         return "only UTF-8 is taken"
@@ -89,13 +99,7 @@ def _refused(data: bytes) -> str:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         return f"not UTF-8 at byte {error.start}"
-    if b"\x00" in data:
-        return "not UTF-8 text: it has a NUL byte"
-    if b"<!DOCTYPE" in data:
-        return "a DTD is not taken"
-    if data.count(b"xmlns") > MAX_NAMESPACES:
-        return f"more than {MAX_NAMESPACES} namespaces declared"
-    return ""
+    return "not UTF-8 text: it has a NUL byte" if b"\x00" in data else ""
 
 
 def _outsized(root: etree._Element) -> str:
