@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.commands import audit, demo, points, run
+from gateway.commands import audit, demo, group, points, run
 
 app = typer.Typer(
     name="tieline",
@@ -19,6 +19,7 @@ app.command()(points.check)
 app.command()(points.points)
 app.command()(points.explain)
 app.command()(audit.audit)
+app.add_typer(group.app, name="group")
 
 
 def main() -> None:

@@ -44,12 +44,14 @@ class UnsupportedError(Exception):
 
 
 def dispatch(view: DerView, letter: str, value: float) -> list[Write]:
-    """Real (``p``) or reactive (``q``) power set point, W or var.
+    """Real (``p``) or reactive (``q``) power set point, W or var; % of rating where it is so.
 
     Raises:
         UnsupportedError: no such set point.
     """
     _need(view.der, f"{letter}_set", f"{letter}_enable")
+    if view.der.units.get(f"{letter}_set") == "pct":
+        value = 100.0 * value / _rating(view, letter)
     writes = [*_presets(view, f"{letter}_enable"), _write(view.der, f"{letter}_set", value)]
     if letter == "q":
         writes += _others_off(view, "q_enable")
@@ -66,10 +68,7 @@ def limit(view: DerView, limit_w: float, direction: Direction) -> list[Write]:
     if view.der.units.get("limit") == "pct":
         if direction is Direction.IMPORT:
             raise UnsupportedError(f"{view.der.name} cannot limit import")
-        plate = view.nameplate()
-        if plate is None or plate.power_w.maximum <= 0:
-            raise UnsupportedError(f"the rating of {view.der.name} is not known")
-        value = min(100.0 * limit_w / plate.power_w.maximum, 100.0)
+        value = min(100.0 * limit_w / _rating(view, "p"), 100.0)
     else:
         # one signed register: negative is import, so a limit of no import cannot be said
         if direction is Direction.IMPORT and limit_w < 1000.0:
@@ -155,6 +154,14 @@ def _need(der: DerPoints, *roles: str) -> None:
     missing = [role for role in roles if role not in der.points]
     if missing:
         raise UnsupportedError(f"{der.name} has no {', '.join(missing)}")
+
+
+def _rating(view: DerView, letter: str) -> float:
+    plate = view.nameplate()
+    known = None if plate is None else plate.power_w if letter == "p" else plate.reactive_power_var
+    if known is None or known.maximum <= 0:
+        raise UnsupportedError(f"the rating of {view.der.name} is not known")
+    return known.maximum
 
 
 def _presets(view: DerView, role: str) -> list[Write]:

@@ -89,18 +89,28 @@ class DmsTable(Strict):
 
 
 class HttpsTable(Strict):
-    """``[https]``: the group-function endpoint. Clients must show a certificate of ``ca``."""
+    """``[https]``: the group-function endpoint. Clients must show a certificate of the site's CA.
+
+    ``clients`` are made by the site's own CA at first start; ``allow`` narrows who may ask;
+    requests of ``operators`` have the operator's rank at the arbiter.
+    """
 
     host: str = "127.0.0.1"
     port: Port
     pki: str = "pki"
-    clients: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ("dms", "operator")
+    allow: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
 
 
 class MqttTable(Strict):
-    """``[mqtt]``: ``broker`` is ``embedded`` or ``mqtt[s]://host:port``."""
+    """``[mqtt]``: ``broker`` is ``embedded`` or ``mqtt://host:port`` or ``mqtts://host:port``.
 
-    broker: str = "embedded"
+    ``host`` and ``port`` are where the embedded broker listens. Paths are relative to the site
+    folder; the password stands in a file of its own.
+    """
+
+    broker: Annotated[str, Field(pattern=r"^(embedded|mqtts?://[^:/@]+:\d{1,5})$")] = "embedded"
     host: str = "127.0.0.1"
     port: Port = 1883
     topic: str = "tieline"
@@ -108,11 +118,21 @@ class MqttTable(Strict):
     username: str | None = None
     password_file: str | None = None
     ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
     commands: bool = False
+    rank: Literal["utility", "operator"] = "utility"
+    hold_s: Annotated[float, Field(ge=1, le=86_400)] = 900.0
 
 
 class ModbusServerTable(Strict):
-    """``[modbus_server]``: points as a register map for a northbound master."""
+    """``[modbus_server]``: points as a register map for a northbound master.
+
+    ``rank`` says whose word a write is at the arbiter; it claims its point for ``hold_s``.
+    """
+
+    rank: Literal["utility", "operator"] = "utility"
+    hold_s: Annotated[float, Field(ge=1, le=86_400)] = 900.0
 
     host: str = "127.0.0.1"
     port: Port

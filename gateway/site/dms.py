@@ -112,6 +112,7 @@ def _der(site: Site, row: NetworkRow) -> Der:
         rating_va=der.points["s_rated"],
         reactive_rating_var=der.points["q_rated_max"],
         act=_acts(site, der.points["q_set"]),
+        in_percent=der.units["q_set"] == "pct",
     )
 
 

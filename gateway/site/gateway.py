@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 from gateway.groups.backend import Asker
 from gateway.groups.messages import GroupReply, GroupRequest
@@ -12,7 +14,9 @@ from gateway.groups.service import GroupService
 from gateway.groups.settle import Settler
 from gateway.groups.summary import function_of, reply_line, request_line
 from gateway.history.audit import AuditTrail, MessageEntry
+from gateway.links.cim.server import GroupServer
 from gateway.links.modbus.poller import ModbusPoller
+from gateway.links.mqtt.broker import run_broker
 from gateway.links.sunspec.client import SunSpecLink
 from gateway.model.clock import Clock
 from gateway.model.command import Priority
@@ -25,7 +29,10 @@ from gateway.site.dms import vvo_factory
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
 from gateway.site.groups import point_groups
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
+from gateway.site.northbound import group_server, modbus_server, mqtt_link
 from gateway.site.site import Site
+from gateway.site.status import status
+from gateway.site.supervise import LinkState, keep_running
 from gateway.site.worker import StepWorker
 
 _HOUSEKEEPING_S = 0.25
@@ -41,6 +48,7 @@ class Gateway:
 
     Attributes:
         store, router, groups, poller, trail: the parts, for those that show or test them.
+        links: supervised links by name.
         cycle: the DMS's control cycle; None without a ``[dms]`` role.
         messages: latest group messages, oldest first.
 
@@ -63,7 +71,18 @@ class Gateway:
         self._forecaster = GroupForecaster(point_group)
         settler = Settler(self.store, clock)
         self.groups = GroupService(point_group, settler, self._forecaster, clock)
+        table = site.file.modbus_server
+        self.modbus_server = (
+            None if table is None else modbus_server(site, table, self.store, self.router, clock)
+        )
+        self.group_server = self._group_server()
+        self.mqtt = (
+            None
+            if site.file.mqtt is None
+            else mqtt_link(site, site.file.mqtt, self.store, self.router, clock)
+        )
         self.messages: deque[MessageEntry] = deque(maxlen=_KEPT_MESSAGES)
+        self.links: dict[str, LinkState] = {}
         self.cycle = self._control_cycle()
         self._rng = random.Random()  # noqa: S311 - jitter, no secret
 
@@ -71,8 +90,13 @@ class Gateway:
         """Run every part until cancelled; a bug in any part ends them all."""
         try:
             async with asyncio.TaskGroup() as parts:
+                for name, run in self._supervised():
+                    state = self.links.setdefault(name, LinkState(name))
+                    parts.create_task(keep_running(state, run, self._rng), name=name)
                 parts.create_task(self.poller.run(), name="modbus")
                 parts.create_task(self.sunspec.run(), name="sunspec")
+                if self.modbus_server is not None:
+                    parts.create_task(self.modbus_server.run(), name="modbus server")
                 parts.create_task(self._age(), name="aging")
                 parts.create_task(self._keep_time(), name="timekeeping")
                 parts.create_task(self._sample(), name="forecast")
@@ -80,6 +104,16 @@ class Gateway:
                     parts.create_task(self.cycle.run(), name="dms")
         finally:
             self.trail.close()
+
+    def _supervised(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+        """Links that end when their peer is lost, and are started again."""
+        mqtt = self.site.file.mqtt
+        if mqtt is not None and self.mqtt is not None:
+            if mqtt.broker == "embedded":
+                yield "mqtt broker", partial(run_broker, mqtt.host, mqtt.port)
+            yield "mqtt", self.mqtt.run
+        if self.group_server is not None:
+            yield "https", self.group_server.run
 
     async def ask(
         self, request: GroupRequest, asker: Asker, *, peer: str, direction: str = "in"
@@ -109,6 +143,17 @@ class Gateway:
             if point.rule is not None
         }
         return Router(self.store, Arbiter(), Interlock(rules), actuators, self.trail, self.clock)
+
+    def _group_server(self) -> GroupServer | None:
+        table = self.site.file.https
+        if table is None:
+            return None
+
+        async def ask(request: GroupRequest, asker: Asker, peer: str) -> GroupReply:
+            return await self.ask(request, asker, peer=peer)
+
+        routes = {"/status": lambda: status(self)}
+        return group_server(self.site, table, ask, routes, self.clock)
 
     def _control_cycle(self) -> ControlCycle[object] | None:
         from gateway.apps.vvo.step import VvoState  # noqa: PLC0415 - only a DMS box has it

@@ -19,7 +19,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
     a value that is not a number is null.
     """
     store = gateway.store
-    measurements = {spec.id: store[spec.id] for spec in store.specs}
+    measurements = {point: store[point] for point in store.index}
     lost = sum(bool(m.quality & Quality.COMM_LOST) for m in measurements.values())
     return {
         "site": gateway.site.file.name,

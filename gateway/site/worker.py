@@ -61,8 +61,8 @@ class StepWorker:
             StepFailedError: the step raised, or the child died.
         """
         pipe = self._pipe or self._start()
-        pipe.send(arguments)
         try:
+            pipe.send(arguments)
             async with asyncio.timeout(timeout_s):
                 await _readable(pipe)
             outcome, result = pipe.recv()

@@ -43,15 +43,13 @@ async def tieline(seconds: float, registers: int, devices: int, ports: list[int]
     imported_mb = resident_mb()
     clock = SystemClock()
     field = [RegisterField(n, RegisterType.INT16, scale=0.1) for n in range(registers)]
-    specs = [
+    specs = (
         PointSpec(f"dev{device}.r{n}", PointKind.AI, "V")
         for device in range(devices)
         for n in range(registers)
-    ]
-    specs_mb = resident_mb() - imported_mb
+    )
     store = PointStore(specs, clock)
-    del specs
-    store_mb = resident_mb() - imported_mb - specs_mb
+    store_mb = resident_mb() - imported_mb
     endpoints = tuple(
         EndpointConfig(name=f"dev{n}", host="127.0.0.1", port=ports[n % len(ports)])
         for n in range(devices)
@@ -74,15 +72,14 @@ async def tieline(seconds: float, registers: int, devices: int, ports: list[int]
     result = {
         "cycles": sum(c.cycles for c in counts) - cycles,
         "missed": sum(c.missed for c in counts) - missed,
-        "good": sum(store[spec.id].is_good for spec in store.specs),
+        "good": sum(store[point].is_good for point in store.index),
         "wrong": sum(
-            abs(store[spec.id].value - 0.1 * int(spec.id.rpartition(".r")[2])) > 1e-9
-            for spec in store.specs
+            abs(store[point].value - 0.1 * int(point.rpartition(".r")[2])) > 1e-9
+            for point in store.index
         ),
         "core_pct": 100 * spent_cpu_s / spent_s,
         "resident_mb": resident_mb(),
         "imported_mb": imported_mb,
-        "specs_mb": specs_mb,
         "store_mb": store_mb,
     }
     task.cancel()

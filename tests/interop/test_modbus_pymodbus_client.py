@@ -189,7 +189,7 @@ async def test_poll_and_command(endpoint: dict[str, object]) -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(3.0):
-        while not condition():  # noqa: ASYNC110 - what is awaited has no event
+        while not condition():
             await asyncio.sleep(0.005)
 
 

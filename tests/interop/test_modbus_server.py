@@ -319,7 +319,7 @@ async def test_client_that_takes_no_answers_is_closed() -> None:
             loop = asyncio.get_running_loop()
             flood = asyncio.create_task(loop.sock_sendall(deaf, request * 100_000))
             async with asyncio.timeout(20.0):
-                while not site.server.statistics.idle_closed:  # noqa: ASYNC110 - has no event
+                while not site.server.statistics.idle_closed:
                     await asyncio.sleep(0.01)
             flood.cancel()
             await asyncio.gather(flood, return_exceptions=True)

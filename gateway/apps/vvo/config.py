@@ -40,7 +40,8 @@ class Der:
 
     Attributes:
         power, reactive_power: points with the present injection, W and var.
-        set_point: point for the reactive power set point, var.
+        set_point: point for the reactive power set point, var, or % of its rating where
+            ``in_percent``.
         enable: point that switches the set point on; written last.
         presets: points and values written before the enable.
         rating_va: point with the apparent power rating.
@@ -56,6 +57,7 @@ class Der:
     rating_va: str
     reactive_rating_var: str
     act: bool
+    in_percent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,13 +75,15 @@ def _der(
     der: Der = config.ders[movable.position]
     enabled = image.good_value(der.enable) == 1.0
     moved = worth_sending(movable, value)
-    if not moved:
+    rating = image.good_value(der.reactive_rating_var)
+    if not moved or not rating:
         return
+    set_point = round(100.0 * value / rating, 1) if der.in_percent else round(value, -2)
     if not enabled:
         for point, preset in der.presets:
             if image.good_value(point) != preset:
                 yield _command(config, movable, point, preset, now_ms)
-    yield _command(config, movable, der.set_point, round(value, -2), now_ms)
+    yield _command(config, movable, der.set_point, set_point, now_ms)
     if not enabled:
         yield _command(config, movable, der.enable, 1.0, now_ms)
 

@@ -113,7 +113,9 @@ def _ders(config: VvoConfig, image: ProcessImage) -> list[Movable]:
         if not _allowed(config, act=der.act):
             continue
         most = min(reactive_rating, math.sqrt(max(rating**2 - power**2, 0.0)))
-        present = commanded if enabled and commanded is not None else injection(image, der)[1]
+        present = injection(image, der)[1]
+        if enabled and commanded is not None:
+            present = commanded * reactive_rating / 100.0 if der.in_percent else commanded
         found.append(Movable(Control(der.element, "var", -most, most), present, position, "der"))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -204,4 +205,8 @@ class Slot:
         self._positions = np.concatenate(
             [np.zeros(0, dtype=np.intp), *(block.plan.positions for block in self.blocks)]
         )
+        ends = np.cumsum([len(block.plan.positions) for block in self.blocks])
+        for block, own in zip(self.blocks, np.split(self._positions, ends), strict=False):
+            # a view of the slot's array: a thousand devices need not keep theirs twice
+            block.plan = replace(block.plan, positions=own)
         self._stale_plan = False

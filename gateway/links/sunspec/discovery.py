@@ -76,7 +76,7 @@ async def discover(
 async def _find_base(registers: _Registers, bases: Sequence[int]) -> int:
     for base in bases:
         try:
-            if tuple(await registers.get(base, len(MARK))) == MARK:
+            if tuple(await registers.look(base, len(MARK))) == MARK:
                 return base
         except ModbusExceptionError:
             continue  # this address does not exist there; the next may
@@ -106,9 +106,14 @@ class _Registers:
 
     def __init__(self, read: Read, max_registers: int) -> None:
         self._read = read
-        self._max = max_registers
+        self._max = self._ahead = max_registers
         self._known: dict[int, int] = {}
         self.reads = 0
+
+    async def look(self, address: int, count: int) -> list[int]:
+        """Just these registers: nothing is known yet of what lies behind them."""
+        await self._take(address, count)
+        return await self.get(address, count)
 
     async def get(self, address: int, count: int) -> list[int]:
         while missing := [at for at in range(address, address + count) if at not in self._known]:
@@ -117,13 +122,14 @@ class _Registers:
         return [self._known[at] for at in range(address, address + count)]
 
     async def _fetch(self, address: int, needed: int) -> None:
-        ahead = min(self._max, 0x10000 - address)
+        ahead = max(needed, min(self._ahead, 0x10000 - address))
         try:
             await self._take(address, ahead)
         except ModbusExceptionError:
             if ahead == needed:
                 raise
-            # reading ahead went past the end of the map: take just what is needed
+            # reading ahead went past the end of the map: from here on just what is needed
+            self._ahead = 0
             await self._take(address, needed)
 
     async def _take(self, address: int, count: int) -> None:

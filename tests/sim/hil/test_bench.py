@@ -36,14 +36,14 @@ async def word(port: int, unit: int, address: int, table: str = "holding") -> in
 
 async def until_word(expected, *where, timeout_s: float = 8.0) -> int | str:
     async with asyncio.timeout(timeout_s):
-        while not expected(seen := await word(*where)):  # noqa: ASYNC110 - nothing to wait on
+        while not expected(seen := await word(*where)):
             await asyncio.sleep(0.05)
     return seen
 
 
 async def until(condition, timeout_s: float = 5.0) -> None:
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - nothing to wait on
+        while not condition():
             await asyncio.sleep(0.05)
 
 

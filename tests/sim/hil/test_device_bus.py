@@ -31,7 +31,7 @@ async def running(*devices: str) -> AsyncIterator[tuple[DeviceBus, int]]:
 
 async def until(condition, timeout_s: float = 2.0) -> None:
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - nothing to wait on
+        while not condition():
             await asyncio.sleep(0.005)
 
 

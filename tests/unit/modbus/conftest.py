@@ -122,10 +122,10 @@ class Rig:
 
     def assert_nothing_wrong(self) -> None:
         """Whatever is published as good is what the honest register holds: its address."""
-        for spec in self.store.specs:
-            value = self.store[spec.id]
+        for point in self.store.index:
+            value = self.store[point]
             if value.is_good:
-                assert value.value == float(spec.id.rpartition(".r")[2])
+                assert value.value == float(point.rpartition(".r")[2])
 
 
 ADDRESSES = (100, 101, 102)
@@ -134,7 +134,7 @@ ADDRESSES = (100, 101, 102)
 async def eventually(condition: Callable[[], bool], within_s: float = 3.0) -> None:
     """Wait until a condition holds; fail if it does not in time."""
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - what is awaited has no event
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -1,0 +1,223 @@
+"""The endpoint: ``POST /groups`` over TLS with client certificates, and read-only JSON routes.
+
+XML is decoded and encoded by :mod:`gateway.groups.xml`; what a request does is the handler's. A
+refusal of the endpoint is a FAILED reply with one error a reason, whatever the HTTP status; a
+reply of the handler is sent with 200, whatever its result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from gateway.groups.messages import GroupReply, GroupRequest
+from gateway.groups.xml import CONTENT_TYPE, encode
+from gateway.groups.xml_faults import Identity
+from gateway.links.cim.config import ServerConfig
+from gateway.links.cim.connection import GuardedConnection
+from gateway.links.cim.intake import Intake
+from gateway.links.cim.listener import Listener
+from gateway.links.cim.refusal import RefusedError
+from gateway.links.cim.statistics import ServerStatistics
+from gateway.model.clock import Clock
+from gateway.model.errors import LinkError
+
+#: Answers a request on behalf of a certificate's name (CN).
+Handler = Callable[[GroupRequest, str], Awaitable[GroupReply]]
+#: Gives a route's JSON object.
+Route = Callable[[], Awaitable[dict[str, Any]] | dict[str, Any]]
+
+PATH = "/groups"
+#: How long the rest of a refused body is read and thrown away, so that the refusal arrives.
+_LINGER_S = 1.0
+
+
+class GroupServer:
+    """Serves group functions.
+
+    Args:
+        config: limits and who may ask.
+        context: TLS, from :func:`gateway.links.cim.tls.server_context`.
+        handler: answers a request; refuses with a reply, never with an exception.
+        clock: stamps refusals.
+        routes: path to what a GET of it answers with.
+
+    Attributes:
+        statistics: counts, live.
+        port: port in use once :meth:`run` listens; 0 before.
+        listening: set while the server listens.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        context: ssl.SSLContext,
+        handler: Handler,
+        clock: Clock,
+        routes: Mapping[str, Route] | None = None,
+    ) -> None:
+        self.config = config
+        self.statistics = ServerStatistics()
+        self.port = 0
+        self.listening = asyncio.Event()
+        self._context = context
+        self._handler = handler
+        self._clock = clock
+        self._routes = dict(routes or {})
+        self._intake = Intake(config)
+        self._listener: Listener | None = None
+        self._bug: asyncio.Future[None] | None = None
+        self._answering = 0
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            LinkError: the address cannot be listened on.
+            Exception: what the handler or a route raised, which is a bug.
+        """
+        self._intake = Intake(self.config)  # its thread ended with the run before
+        runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=2 * self.config.idle_timeout_s,  # ours comes first
+            lingering_time=_LINGER_S,
+            shutdown_timeout=1.0,
+        )
+        await runner.setup()
+        try:
+            await self._serve(runner)
+        finally:
+            self.listening.clear()
+            if self._listener is not None:
+                self._listener.close()
+            await runner.cleanup()
+            self._intake.close()
+
+    async def _serve(self, runner: web.AppRunner) -> None:
+        if runner.server is None:
+            raise RuntimeError("the runner was not set up")
+        try:
+            self._listener = Listener(self.config, self._context, runner.server, self.statistics)
+        except OSError as error:
+            place = f"{self.config.host}:{self.config.port}"
+            raise LinkError(f"cannot listen on {place}: {error}") from error
+        self._bug = asyncio.get_running_loop().create_future()
+        accepting = asyncio.ensure_future(self._listener.run())
+        try:
+            await self._intake.warm_up()
+            self.port = self._listener.port
+            self.listening.set()
+            await asyncio.wait((accepting, self._bug), return_when=asyncio.FIRST_COMPLETED)
+            await (self._bug if self._bug.done() else accepting)
+        finally:
+            accepting.cancel()
+            await asyncio.gather(accepting, return_exceptions=True)
+
+    def _application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_post(PATH, self._groups, expect_handler=self._expect)
+        for path, route in self._routes.items():
+            application.router.add_get(path, self._query(route), allow_head=False)
+        return application
+
+    async def _groups(self, request: web.Request) -> web.Response:
+        """``POST /groups``."""
+        connection = self._connection(request)
+        connection.busy()
+        self.statistics.requests += 1
+        try:
+            reply = await self._reply(request, connection.peer)
+            response = _response(HTTPStatus.OK, reply)
+            self.statistics.answered += 1
+        except RefusedError as refusal:
+            response = self._refusal(refusal)
+        except Exception as error:
+            self._report_bug(error)
+            raise
+        finally:
+            connection.wait()
+        return response
+
+    async def _reply(self, request: web.Request, peer: str) -> GroupReply:
+        self._intake.check_head(request, peer)
+        message = await self._intake.decoded(await self._intake.body(request))
+        address = message.address
+        identity = Identity(address.message_id, address.dms_id, address.group_id)
+        if self._answering >= self.config.max_requests:
+            reason = f"{self._answering} requests are being answered; try again later"
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "busy", [reason], identity)
+        self._answering += 1
+        try:
+            return await asyncio.wait_for(
+                self._handler(message, peer), self.config.answer_timeout_s
+            )
+        except TimeoutError:
+            reason = (
+                f"no answer within {self.config.answer_timeout_s:g} s; what was done is not "
+                "known: ask for the status"
+            )
+            raise RefusedError(HTTPStatus.GATEWAY_TIMEOUT, "timeout", [reason], identity) from None
+        finally:
+            self._answering -= 1
+
+    def _query(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def query(request: web.Request) -> web.Response:
+            connection = self._connection(request)
+            connection.busy()
+            self.statistics.queries += 1
+            try:
+                self._intake.check_peer(connection.peer)
+                result = route()
+                content = await result if inspect.isawaitable(result) else result
+                return web.json_response(content)
+            except RefusedError as refusal:
+                self.statistics.refuse(refusal.code)
+                return web.Response(status=refusal.status, text="; ".join(refusal.reasons))
+            except Exception as error:
+                self._report_bug(error)
+                raise
+            finally:
+                connection.wait()
+
+        return query
+
+    async def _expect(self, request: web.Request) -> None:
+        """``Expect: 100-continue``: ask for the body only where it will be read."""
+        try:
+            self._intake.check_head(request, self._connection(request).peer)
+        except RefusedError:
+            return  # the handler says the same, with a reply
+        if request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _connection(self, request: web.Request) -> GuardedConnection:
+        found = self._listener.connection(request.transport) if self._listener else None
+        if found is None:
+            raise web.HTTPBadRequest(text="the connection is over")
+        return found
+
+    def _refusal(self, refusal: RefusedError) -> web.Response:
+        self.statistics.refuse(refusal.code)
+        number = sum(self.statistics.refused.values())
+        response = _response(refusal.status, refusal.reply(number, self._clock.utc_ms()))
+        if refusal.status is HTTPStatus.SERVICE_UNAVAILABLE:
+            response.headers[hdrs.RETRY_AFTER] = "1"
+        if refusal.body_unread:
+            response.force_close()
+        return response
+
+    def _report_bug(self, error: Exception) -> None:
+        if self._bug is not None and not self._bug.done():
+            self._bug.set_exception(error)
+
+
+def _response(status: HTTPStatus, reply: GroupReply) -> web.Response:
+    return web.Response(status=status, body=encode(reply), content_type=CONTENT_TYPE)

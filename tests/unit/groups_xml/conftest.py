@@ -1,0 +1,185 @@
+"""What the hand-written documents in ``tests/golden/groups`` say, as typed messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.groups.messages import (
+    Address,
+    CapabilityRequest,
+    ConnectRequest,
+    CurveReference,
+    CurveRequest,
+    Direction,
+    DispatchRequest,
+    ErrorLevel,
+    Forecast,
+    ForecastInterval,
+    ForecastRequest,
+    GroupReply,
+    GroupRequest,
+    Held,
+    Interpolation,
+    IslandAction,
+    IslandRequest,
+    LimitRequest,
+    PowerFactorRequest,
+    Present,
+    Quantity,
+    QuantityRange,
+    ReplyError,
+    Result,
+    StatusRequest,
+    Timing,
+    Validity,
+)
+from gateway.model.der import Excitation, Range
+
+P, Q, S = Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER, Quantity.APPARENT_POWER
+#: 2026-03-20T12:00:00Z, from `date -u -d 2026-03-20T12:00:00Z +%s`.
+NOON_MS = 1774008000_000
+
+
+def address(name: str) -> Address:
+    return Address(
+        message_id=f"urn:uuid:8a1c-{name}",
+        dms_id="dms-north",
+        group_id="mg680",
+        time_ms=NOON_MS - 1750,
+    )
+
+
+def answer(result: Result, **more: object) -> GroupReply:
+    return GroupReply(
+        message_id="m7-r",
+        correlation_id="m7",
+        dms_id="dms-north",
+        group_id="mg680",
+        time_ms=NOON_MS - 1749,
+        result=result,
+        **more,
+    )
+
+
+def error(code: str, level: ErrorLevel, reason: str) -> ReplyError:
+    return ReplyError(code=code, level=level, reason=reason)
+
+
+MESSAGES: dict[str, GroupRequest | GroupReply] = {
+    "status_query": StatusRequest(
+        address=address("status_query"),
+        quantities=(P, Q, Quantity.STATE_OF_CHARGE),
+        timing=Timing.REFRESHED,
+    ),
+    "capability_query": CapabilityRequest(address=address("capability_query")),
+    "forecast_query": ForecastRequest(
+        address=address("forecast_query"),
+        quantities=(P, Q),
+        start_ms=NOON_MS,
+        interval_s=900.0,
+        intervals=4,
+        interpolation=Interpolation.LINEAR,
+    ),
+    "forecast_query_short": ForecastRequest(
+        address=address("forecast_query_short"), interval_s=300.5, intervals=288
+    ),
+    "real_power_limit": LimitRequest(
+        address=address("real_power_limit"),
+        limit_w=150_500.0,
+        direction=Direction.IMPORT,
+        validity=Validity(start_ms=NOON_MS + 500, duration_s=3600.0),
+        ramp_w_per_s=2000.0,
+    ),
+    "real_power_limit_end": LimitRequest(address=address("real_power_limit_end"), limit_w=None),
+    "real_power_dispatch": DispatchRequest(
+        address=address("real_power_dispatch"),
+        quantity=P,
+        schedule=((900.0, 250e3), (0.001, -125e3), (0.0, 0.0)),
+        start_ms=NOON_MS,
+    ),
+    "reactive_power_dispatch": DispatchRequest(
+        address=address("reactive_power_dispatch"), quantity=Q, schedule=((0.0, -40e3),)
+    ),
+    "reactive_power_dispatch_end": DispatchRequest(
+        address=address("reactive_power_dispatch_end"), quantity=Q, schedule=()
+    ),
+    "volt_var_curve": CurveRequest(
+        address=address("volt_var_curve"),
+        points=((92.0, 44.0), (98.0, 0.0), (98.0, -44.5)),
+        reference=CurveReference.AVAILABLE_REACTIVE_POWER,
+        voltage_reference_pct=99.5,
+        response_s=10.0,
+        validity=Validity(duration_s=60.0),
+    ),
+    "volt_var_curve_end": CurveRequest(address=address("volt_var_curve_end"), points=()),
+    "power_factor": PowerFactorRequest(
+        address=address("power_factor"), power_factor=0.95, excitation=Excitation.UNDER_EXCITED
+    ),
+    "power_factor_end": PowerFactorRequest(address=address("power_factor_end"), power_factor=None),
+    "connection": ConnectRequest(address=address("connection"), connect=False),
+    "islanding": IslandRequest(
+        address=address("islanding"),
+        action=IslandAction.PLANNED,
+        not_before_ms=NOON_MS,
+        reason="storm & flood <warning> für Süd",
+    ),
+    "islanding_now": IslandRequest(address=address("islanding_now"), action=IslandAction.RECONNECT),
+    "status_reply": answer(
+        Result.PARTIAL,
+        errors=(error("6.1", ErrorLevel.WARNING, "SoC is not known for every member"),),
+        present=(
+            Present(quantity=P, value=120_250.0, good=True, time_ms=NOON_MS - 2100),
+            Present(quantity=Quantity.POWER_FACTOR, value=-0.98, good=True, time_ms=NOON_MS - 2100),
+            Present(quantity=Quantity.STATE_OF_CHARGE, value=None, good=False, time_ms=0),
+        ),
+        ranges=(
+            QuantityRange(quantity=P, now=Range(-200e3, 330e3), nameplate=Range(-320e3, 330e3)),
+        ),
+    ),
+    "capability_reply": answer(
+        Result.OK,
+        ranges=(
+            QuantityRange(quantity=Q, now=None, nameplate=Range(-300e3, 300e3)),
+            QuantityRange(quantity=S, now=None, nameplate=None),
+        ),
+    ),
+    "forecast_reply": answer(
+        Result.OK,
+        forecast=Forecast(
+            created_ms=NOON_MS - 1749,
+            confidence_pct=90.0,
+            interpolation=Interpolation.STEP,
+            interval_s=900.0,
+            intervals=(
+                ForecastInterval(
+                    start_ms=NOON_MS, quantity=P, nominal=120e3, minimum=100.5e3, maximum=130e3
+                ),
+                ForecastInterval(
+                    start_ms=NOON_MS + 900_000, quantity=P, nominal=-1.0, minimum=-2.0, maximum=-1.0
+                ),
+            ),
+        ),
+    ),
+    "held_reply": answer(
+        Result.PARTIAL,
+        errors=(error("6.1", ErrorLevel.WARNING, "asked 400000, held 330000"),),
+        held=(Held(quantity=P, requested=400e3, held=330e3, members_ok=3, members=4),),
+    ),
+    "ended_reply": answer(
+        Result.OK,
+        errors=(error("0.0", ErrorLevel.INFORM, ""),),
+        held=(Held(quantity=Q, requested=None, held=None),),
+    ),
+    "failed_reply": answer(
+        Result.FAILED,
+        errors=(
+            error("6.1", ErrorLevel.FATAL, "islanded"),
+            error("tieline:busy", ErrorLevel.CATASTROPHIC, "x"),
+        ),
+    ),
+}
+
+
+@pytest.fixture
+def golden_messages() -> dict[str, GroupRequest | GroupReply]:
+    return MESSAGES
