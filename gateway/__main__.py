@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.commands import audit, group, points, run
+from gateway.commands import audit, demo, group, points, run
 
 app = typer.Typer(
     name="tieline",
@@ -14,6 +14,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(run.run)
+app.command(context_settings=demo.PASS_THROUGH, add_help_option=False)(demo.demo)
 app.command()(points.check)
 app.command()(points.points)
 app.command()(points.explain)

@@ -18,7 +18,7 @@ import asyncio
 import json
 import signal
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -63,6 +63,8 @@ class Bench:
         seconds: simulated seconds after which the plant ends; None for on and on.
         start_s: scenario time to start at.
         paused: leave the clock standing until ``run_clock``.
+        logs: folder for what the processes say on standard error, ``NAME.log`` each; None
+            leaves it on ours.
 
     Attributes:
         ports: Modbus TCP port by device, and the device bus under ``plant``.
@@ -75,6 +77,7 @@ class Bench:
     seconds: float | None = None
     start_s: float = 0.0
     paused: bool = False
+    logs: Path | None = None
     host: str = "127.0.0.1"
     ports: dict[str, int] = field(default_factory=dict)
     scenario: Scenario = field(init=False)
@@ -135,15 +138,28 @@ class Bench:
         """
         if self.pid(name) is not None:
             await self._end(name)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *self._command(name),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=_ROOT,
-        )
+        with ExitStack() as files:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *self._command(name),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=files.enter_context(self._log(name).open("ab")) if self.logs else None,
+                cwd=_ROOT,
+                process_group=0,  # Ctrl-C is the parent's: it stops them in order
+            )
         self._processes[name] = process
         self.ports[name] = int((await self._said(name))["port"])
+
+    async def first_death(self) -> str:
+        """Name of the first process that ends by itself; waits until one does."""
+        waits = {asyncio.create_task(p.wait()): name for name, p in self._processes.items()}
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return waits[done.pop()]
 
     async def tell(self, name: str, command: dict[str, Any]) -> None:
         """Say something to a process as if standing before it: ``{"local": true}``."""
@@ -176,6 +192,9 @@ class Bench:
     ) -> None:
         """Stop."""
         await self.stop()
+
+    def _log(self, name: str) -> Path:
+        return (self.logs or Path()) / f"{name}.log"
 
     def _command(self, name: str) -> list[str]:
         common = ["--scenario", str(self.scenario_path.resolve()), "--host", self.host]

@@ -7,10 +7,9 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from gateway.commands.common import SiteArgument, fail, site_or_exit
+from gateway.commands.common import SiteArgument, console, fail, site_or_exit
 from gateway.history.audit import AuditTrail
 
 _COLUMNS = ("asked", "point", "value", "origin", "reason", "arbiter", "interlock", "status", "ms")
@@ -35,7 +34,7 @@ def audit(
     table = Table(*_COLUMNS)
     for row in trail.commands(limit, point):
         table.add_row(*_cells(row))
-    Console().print(table)
+    console().print(table)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -16,6 +17,11 @@ SiteArgument = Annotated[Path, typer.Argument(help="The site folder, with site.t
 
 #: Errors go to standard error without markup, so that file:line:column stays clickable.
 errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def console() -> Console:
+    """Where tables go; a pipe has no width of its own, so it gets room for whole rows."""
+    return Console(width=None if sys.stdout.isatty() else 200)
 
 
 def fail(message: str) -> NoReturn:

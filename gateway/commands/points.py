@@ -8,10 +8,9 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from gateway.commands.common import SiteArgument, fail, site_or_exit
+from gateway.commands.common import SiteArgument, console, fail, site_or_exit
 from gateway.site.describe import describe_point, reads_of, where
 from gateway.site.site import Site, SitePoint
 
@@ -19,7 +18,7 @@ from gateway.site.site import Site, SitePoint
 def check(folder: SiteArgument) -> None:
     """Check a site: every fault at once and exit 1, or what it amounts to."""
     site = site_or_exit(folder)
-    console = Console()
+    out = console()
     table = Table(title=f"{site.file.name}: {site.file.title}", title_justify="left")
     for heading in ("device", "profile", "link", "address", "unit"):
         table.add_column(heading)
@@ -40,8 +39,8 @@ def check(folder: SiteArgument) -> None:
             str(sum(point.spec.act for point in outputs)),
             str(reads_of(device)),
         )
-    console.print(table)
-    console.print(
+    out.print(table)
+    out.print(
         f"valid: {len(site.file.links)} links, {len(site.devices)} devices, "
         f"{len(site.points)} points, {len(site.file.groups)} groups, "
         f"{len(site.modbus_map)} points northbound"
@@ -62,7 +61,7 @@ def points(
     table = Table(*_HEADINGS)
     for point in site.points:
         table.add_row(*_cells(point))
-    Console().print(table)
+    console().print(table)
 
 
 def explain(
@@ -77,7 +76,7 @@ def explain(
     table = Table(title=point, title_justify="left", show_header=False)
     for name, text in describe_point(site, found):
         table.add_row(name, text)
-    Console().print(table)
+    console().print(table)
 
 
 _HEADINGS = ("point", "kind", "unit", "min", "max", "where", "act", "max_age_s", "description")

@@ -15,6 +15,8 @@ from gateway.model.command import Command, CommandStatus, Priority
 from gateway.model.point import PointKind, PointSpec
 from gateway.model.reader import PointReader
 
+_MINUTE_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class InterlockRule:
@@ -79,7 +81,7 @@ class Interlock:
 
     def note_sent(self, point_id: str, now_s: float) -> None:
         """Count a command that goes out now towards the point's rate limit."""
-        self._sent_s.setdefault(point_id, deque(maxlen=1024)).append(now_s)
+        self._recent(point_id, now_s).append(now_s)
 
     def _check_form(self, command: Command, spec: PointSpec, now_ms: int) -> Refusal | None:
         if not spec.kind.is_output or command.point not in self._rules:
@@ -119,11 +121,18 @@ class Interlock:
     def _check_rate(self, spec: PointSpec, now_s: float) -> Refusal | None:
         if not spec.rate_per_min:
             return None
-        recent = [t for t in self._sent_s.get(spec.id, ()) if now_s - t < 60.0]
-        if len(recent) >= spec.rate_per_min:
-            detail = f"{len(recent)} commands in the last minute, {spec.rate_per_min} allowed"
+        count = len(self._recent(spec.id, now_s))
+        if count >= spec.rate_per_min:
+            detail = f"{count} commands in the last minute, {spec.rate_per_min} allowed"
             return Refusal(CommandStatus.PROCESSING_LIMITED, detail)
         return None
+
+    def _recent(self, point_id: str, now_s: float) -> deque[float]:
+        """When a point was commanded in the last minute; older entries go."""
+        sent_s = self._sent_s.setdefault(point_id, deque())
+        while sent_s and now_s - sent_s[0] >= _MINUTE_S:
+            sent_s.popleft()
+        return sent_s
 
 
 def _reading(point_id: str, points: PointReader) -> float | None:

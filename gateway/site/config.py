@@ -89,12 +89,18 @@ class DmsTable(Strict):
 
 
 class HttpsTable(Strict):
-    """``[https]``: the group-function endpoint. Clients must show a certificate of ``ca``."""
+    """``[https]``: the group-function endpoint. Clients must show a certificate of the site's CA.
+
+    ``clients`` are made by the site's own CA at first start; ``allow`` narrows who may ask;
+    requests of ``operators`` have the operator's rank at the arbiter.
+    """
 
     host: str = "127.0.0.1"
     port: Port
     pki: str = "pki"
-    clients: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ("dms", "operator")
+    allow: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
 
 
 class MqttTable(Strict):

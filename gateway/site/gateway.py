@@ -14,6 +14,7 @@ from gateway.groups.service import GroupService
 from gateway.groups.settle import Settler
 from gateway.groups.summary import function_of, reply_line, request_line
 from gateway.history.audit import AuditTrail, MessageEntry
+from gateway.links.cim.server import GroupServer
 from gateway.links.modbus.poller import ModbusPoller
 from gateway.links.mqtt.broker import run_broker
 from gateway.links.sunspec.client import SunSpecLink
@@ -28,8 +29,9 @@ from gateway.site.dms import vvo_factory
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
 from gateway.site.groups import point_groups
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
-from gateway.site.northbound import modbus_server, mqtt_link
+from gateway.site.northbound import group_server, modbus_server, mqtt_link
 from gateway.site.site import Site
+from gateway.site.status import status
 from gateway.site.supervise import LinkState, keep_running
 from gateway.site.worker import StepWorker
 
@@ -73,6 +75,7 @@ class Gateway:
         self.modbus_server = (
             None if table is None else modbus_server(site, table, self.store, self.router, clock)
         )
+        self.group_server = self._group_server()
         self.mqtt = (
             None
             if site.file.mqtt is None
@@ -109,6 +112,8 @@ class Gateway:
             if mqtt.broker == "embedded":
                 yield "mqtt broker", partial(run_broker, mqtt.host, mqtt.port)
             yield "mqtt", self.mqtt.run
+        if self.group_server is not None:
+            yield "https", self.group_server.run
 
     async def ask(
         self, request: GroupRequest, asker: Asker, *, peer: str, direction: str = "in"
@@ -138,6 +143,17 @@ class Gateway:
             if point.rule is not None
         }
         return Router(self.store, Arbiter(), Interlock(rules), actuators, self.trail, self.clock)
+
+    def _group_server(self) -> GroupServer | None:
+        table = self.site.file.https
+        if table is None:
+            return None
+
+        async def ask(request: GroupRequest, asker: Asker, peer: str) -> GroupReply:
+            return await self.ask(request, asker, peer=peer)
+
+        routes = {"/status": lambda: status(self)}
+        return group_server(self.site, table, ask, routes, self.clock)
 
     def _control_cycle(self) -> ControlCycle[object] | None:
         from gateway.apps.vvo.step import VvoState  # noqa: PLC0415 - only a DMS box has it

@@ -1,7 +1,14 @@
-"""The site's points as others see them: a register map, MQTT topics."""
+"""The site as others see it: group functions over HTTPS, a register map, MQTT topics."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+
+from gateway.groups.backend import Asker
+from gateway.groups.messages import GroupReply, GroupRequest
+from gateway.links.cim.config import ServerConfig as GroupServerConfig
+from gateway.links.cim.server import GroupServer, Route
+from gateway.links.cim.tls import server_context
 from gateway.links.modbus.codec import Table
 from gateway.links.modbus.config import ServerConfig
 from gateway.links.modbus.register_map import MapEntry, RegisterMap
@@ -15,11 +22,35 @@ from gateway.points.router import Router
 from gateway.points.store import PointStore
 from gateway.profiles.registers import RegisterType, parse_type
 from gateway.profiles.text import read_text
-from gateway.site.config import ModbusServerTable, MqttTable
+from gateway.site.config import HttpsTable, ModbusServerTable, MqttTable
 from gateway.site.devices import split_address
+from gateway.site.pki import ensure_pki
 from gateway.site.site import Site
 
+#: Answers a group function: request, on whose behalf, which certificate showed itself.
+AskGroup = Callable[[GroupRequest, Asker, str], Awaitable[GroupReply]]
+
 _RANKS = {"utility": Priority.UTILITY_2030_5, "operator": Priority.OPERATOR}
+
+
+def group_server(
+    site: Site, table: HttpsTable, ask: AskGroup, routes: Mapping[str, Route], clock: Clock
+) -> GroupServer:
+    """The group-function endpoint of a site; makes the site's own PKI at first start.
+
+    Raises:
+        ConfigError: certificates that are missing in part, expired or of another CA.
+    """
+
+    async def handle(request: GroupRequest, peer: str) -> GroupReply:
+        is_operator = peer in table.operators
+        rank = Priority.OPERATOR if is_operator else Priority.GROUP_FUNCTION
+        return await ask(request, Asker(f"cim:{peer}", rank), peer)
+
+    paths = ensure_pki(site.data_folder / table.pki, table.host, table.clients)
+    context = server_context(paths.server.certificate, paths.server.key, paths.ca.certificate)
+    config = GroupServerConfig(host=table.host, port=table.port, allow=frozenset(table.allow))
+    return GroupServer(config, context, handle, clock, routes)
 
 
 def modbus_server(

@@ -22,7 +22,10 @@ from hil.scenario import Scenario
 from hil.wire import Message, number
 
 UNIT = 54
-_CURVE_POINTS = 4
+#: The curve in the registers before anybody writes one: IEEE 1547 category B's default shape
+#: (edition not verified), so that every register shows a value inside its range.
+_DEFAULT_CURVE = ((92.0, 44.0), (98.0, 0.0), (102.0, 0.0), (108.0, -44.0))
+_CURVE_POINTS = len(_DEFAULT_CURVE)
 _PHASES = ("a", "b", "c")
 
 
@@ -43,6 +46,9 @@ class McPlc:
     def __post_init__(self) -> None:
         self.bank.put("req_pf", 1.0)
         self.bank.put("req_v_ref", 100.0)
+        for i, (voltage_pct, reactive_pct) in enumerate(_DEFAULT_CURVE, 1):
+            self.bank.put(f"req_curve_v{i}", voltage_pct)
+            self.bank.put(f"req_curve_q{i}", reactive_pct)
         nameplate = self.controller.assets.nameplate()
         self._show_bounds(nameplate, "_rtg")
         self.bank.put("s_rtg", self.controller.assets.poi.s_max_va)

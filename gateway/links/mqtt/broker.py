@@ -15,7 +15,7 @@ from importlib.util import find_spec
 
 from gateway.model.errors import ConfigError, ConfigIssue, LinkError
 
-_MAX_CONNECTIONS = 100
+_MAX_CONNECTIONS, _STOP_S = 100, 3.0
 #: Of what the broker says when it ends, the last characters are kept.
 _KEPT_CHARACTERS = 300
 
@@ -41,11 +41,21 @@ async def run_broker(host: str, port: int) -> None:
                 said = (said + chunk)[-_KEPT_CHARACTERS:]
         await broker.wait()
     finally:
-        if broker.returncode is None:
-            broker.kill()
-            await broker.wait()
+        await _end(broker)
     reason = said.decode(errors="replace").strip() or f"exit code {broker.returncode}"
     raise LinkError(f"the embedded broker on {host}:{port} ended: {reason}")
+
+
+async def _end(broker: asyncio.subprocess.Process) -> None:
+    """Let the broker shut down, so that its clients are not cut off; kill it if it does not."""
+    if broker.stdin is not None:
+        broker.stdin.close()
+    try:
+        async with asyncio.timeout(_STOP_S):
+            await broker.wait()
+    except TimeoutError:
+        broker.kill()
+        await broker.wait()
 
 
 def _check(host: str) -> None:

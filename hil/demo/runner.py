@@ -1,0 +1,214 @@
+"""One demo from start to record: everything started, asked, watched and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hil.demo.client import ClientError, OperatorClient
+from hil.demo.errors import DemoError
+from hil.demo.reference import run_uncontrolled
+from hil.demo.script import play, steps_within
+from hil.demo.session import GATEWAY, Session
+from hil.demo.table import View
+from hil.demo.truthtail import TruthTail
+from hil.report.record import Exchange, Recording, Samples
+from hil.report.run import Run
+from hil.scenario import Scenario
+
+GROUP = "mg680"
+_FOLLOW_EVERY_S, _SAMPLE_EVERY_S, _DRAW_EVERY_S = 0.1, 0.5, 0.25
+#: Points of a DER whose course the report shows.
+_SAMPLED = ("q_set", "q_set_ena", "held_p", "held_p_active", "held_q", "held_q_active")
+
+Show = Callable[[View], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A demo that has run.
+
+    Attributes:
+        recording: what was asked and seen.
+        controlled, uncontrolled: the truth with and without the loop, over the same time.
+        feeder: the feeder's ``.dss`` master.
+    """
+
+    recording: Recording
+    controlled: Run
+    uncontrolled: Run
+    feeder: Path
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs one demo.
+
+    Args:
+        session: not started yet.
+        seconds: wall seconds to run for.
+        show: draws the live table; None draws nothing.
+    """
+
+    session: Session
+    seconds: float
+    show: Show | None = None
+    _status: dict[str, Any] = field(default_factory=dict)
+    _fault: str = ""
+    _samples: Samples = field(default_factory=Samples)
+    _exchanges: list[Exchange] = field(default_factory=list)
+    _truth: TruthTail = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._truth = TruthTail(self.session.truth)
+
+    async def run(self) -> Take:
+        """Start, run for the time asked, stop.
+
+        Raises:
+            DemoError: something did not start, or died on the way.
+        """
+        session = self.session
+        async with session:
+            work = asyncio.create_task(self._work())
+            death = asyncio.create_task(session.first_death())
+            try:
+                await asyncio.wait((work, death), return_when=asyncio.FIRST_COMPLETED)
+                if death.done():
+                    raise DemoError(f"{death.result()} ended before its time")
+                work.result()
+            finally:
+                for task in (work, death):
+                    task.cancel()
+                await asyncio.gather(work, death, return_exceptions=True)
+                self._truth.close()
+        return self._take()
+
+    @property
+    def _end_s(self) -> float:
+        return self.seconds * self.session.time_scale
+
+    @property
+    def _reference(self) -> Path:
+        return self.session.folder / "uncontrolled.jsonl"
+
+    async def _work(self) -> None:
+        session = self.session
+        log = session.logs / "uncontrolled.log"
+        await run_uncontrolled(session.scenario_path, self._end_s, self._reference, log)
+        without = Run.read(self._reference)
+        async with session.client() as client:
+            self._status = await session.connected(client)
+            await session.bench.run_clock()
+            async with asyncio.TaskGroup() as parts:
+                background = [
+                    parts.create_task(self._follow()),
+                    parts.create_task(self._sample(client)),
+                    parts.create_task(self._draw(without)),
+                    parts.create_task(self._ask(client)),
+                ]
+                await asyncio.sleep(self.seconds)
+                for task in background:
+                    task.cancel()
+            self._truth.poll(time.time())
+            await self._look(client)
+            if self._fault:
+                raise DemoError(f"the {GATEWAY} does not answer: {self._fault}")
+
+    async def _ask(self, client: OperatorClient) -> None:
+        await play(
+            steps_within(self.seconds),
+            lambda ask: client.ask(ask, GROUP),
+            self._truth,
+            self._exchanges,
+        )
+
+    async def _follow(self) -> None:
+        while True:
+            self._truth.poll(time.time())
+            await asyncio.sleep(_FOLLOW_EVERY_S)
+
+    async def _sample(self, client: OperatorClient) -> None:
+        while True:
+            await self._look(client)
+            await asyncio.sleep(_SAMPLE_EVERY_S)
+
+    async def _look(self, client: OperatorClient) -> None:
+        try:
+            self._status = await client.status()
+        except ClientError as error:
+            self._fault = str(error)
+            return
+        self._fault = ""
+        samples, points = self._samples, self._status["points"]
+        samples.time_s.append(self._truth.simulated_s(time.time()))
+        samples.lost.append(self._status["comm_lost_points"])
+        for der in self.session.bench.scenario.ders:
+            for suffix in _SAMPLED:
+                point = f"{der}.{suffix}"
+                if point in points:
+                    value, flags, _ = points[point]
+                    samples.values.setdefault(point, []).append(value if flags == 1 else None)
+
+    async def _draw(self, without: Run) -> None:
+        if self.show is None:
+            return
+        while True:
+            self.show(self._view(without))
+            await asyncio.sleep(_DRAW_EVERY_S)
+
+    def _view(self, without: Run) -> View:
+        now_s = self._truth.now_s
+        return View(
+            scenario=self.session.bench.scenario,
+            voltages=self.session.facts.voltages,
+            status=self._status,
+            truth=self._truth.last,
+            without_out=int(without.nodes_out[without.at(now_s)]),
+            exchanges=tuple(self._exchanges),
+            time_s=now_s,
+            end_s=self._end_s,
+            fault=self._fault,
+        )
+
+    def _take(self) -> Take:
+        scenario = self.session.bench.scenario
+        recording = Recording(
+            title=scenario.title,
+            notes=_notes(scenario),
+            poi=(GROUP, scenario.ders[GROUP].s_max_va),
+            cycle_s=self.session.facts.cycle_s * self.session.time_scale,
+            time_scale=self.session.time_scale,
+            exchanges=tuple(self._exchanges),
+            messages=tuple(self._messages()),
+            samples=self._samples,
+            status=self._status,
+        )
+        controlled, without = Run.read(self.session.truth), Run.read(self._reference)
+        end_s = min(float(controlled.time_s[-1]), float(without.time_s[-1]))
+        return Take(recording, controlled.until(end_s), without.until(end_s), scenario.feeder)
+
+    def _messages(self) -> list[dict[str, Any]]:
+        return [
+            entry | {"time_s": round(self._truth.simulated_s(entry["time_ms"] / 1000), 1)}
+            for entry in self._status.get("messages", ())
+        ]
+
+
+def _notes(scenario: Scenario) -> tuple[str, ...]:
+    """What the plant is and the DMS's model is not."""
+    off, noise = scenario.mismatch, scenario.noise
+    plant = (
+        "The plant is not the model the DMS holds: line lengths differ by up to "
+        f"{off.line_length_pct:g} %, each load by up to {off.load_pct:g} % and a slow wobble of "
+        f"{off.load_wobble_pct:g} %, each PV site's sun by {off.sun_wobble_pct:g} %."
+    )
+    meters = (
+        f"Devices measure with noise: {noise.voltage_pct:g} % of voltage, {noise.power_pct:g} % of "
+        f"power, {noise.frequency_hz:g} Hz (standard deviations). Seed {scenario.seed}."
+    )
+    return plant, meters

@@ -1,0 +1,83 @@
+"""A copy of a site to run, so that the site itself is never written to."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Of a site's tables, those that listen.
+_LISTENERS = ("https", "mqtt", "modbus_server")
+_PORT = re.compile(r"^(\s*port\s*=\s*)(\d+)")
+_MODEL = re.compile(r'^(\s*model\s*=\s*)"([^"]*)"')
+_ADDRESS = re.compile(r":(\d+)(?=,|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFacts:
+    """What the demo needs to know of a site without being the gateway.
+
+    Attributes:
+        listeners: port by table that listens.
+        cycle_s: the DMS's control cycle, wall seconds.
+        voltages: node of the feeder to the point that measures it.
+    """
+
+    listeners: Mapping[str, int]
+    cycle_s: float
+    voltages: Mapping[str, str]
+
+
+def read_site(folder: Path) -> SiteFacts:
+    """Read a site's facts.
+
+    Raises:
+        OSError: it is no site folder.
+        ValueError: ``site.toml`` is no TOML.
+    """
+    data = tomllib.loads((folder / "site.toml").read_text(encoding="utf-8"))
+    with (folder / "maps" / "network.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return SiteFacts(
+        listeners={name: int(data[name]["port"]) for name in _LISTENERS if name in data},
+        cycle_s=float(data.get("dms", {}).get("cycle_s", 2.0)),
+        voltages={row["element"]: row["source"] for row in rows if row["role"] == "voltage"},
+    )
+
+
+def copy_site(site: Path, folder: Path, ports: Mapping[int, int]) -> Path:
+    """Copy a site, its ports moved and its model named by absolute path.
+
+    Args:
+        site: the site folder; its ``data`` is left behind.
+        folder: where the copy goes, as ``folder / site.name``.
+        ports: the site's port to the one to use; others stay.
+
+    Returns:
+        The copy.
+    """
+    copy = folder / site.name
+    shutil.copytree(site, copy, ignore=shutil.ignore_patterns("data"))
+    text = (copy / "site.toml").read_text(encoding="utf-8").splitlines()
+    lines = [_site_line(line, site, ports) for line in text]
+    (copy / "site.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    table = copy / "devices.csv"
+    devices = _ADDRESS.sub(
+        lambda found: f":{ports.get(int(found.group(1)), int(found.group(1)))}",
+        table.read_text(encoding="utf-8"),
+    )
+    table.write_text(devices, encoding="utf-8")
+    return copy
+
+
+def _site_line(line: str, site: Path, ports: Mapping[int, int]) -> str:
+    if found := _PORT.match(line):
+        port = int(found.group(2))
+        return f"{found.group(1)}{ports.get(port, port)}{line[found.end() :]}"
+    if found := _MODEL.match(line):
+        return f'{found.group(1)}"{(site / found.group(2)).resolve()}"{line[found.end() :]}'
+    return line

@@ -1,0 +1,53 @@
+"""The end of a demo in a few lines for a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from hil.report.report import verdict
+from hil.report.score import Value
+
+
+def print_summary(score: dict[str, Value], folder: Path) -> None:
+    """Verdict, score and where the report is, on standard output."""
+    good, sentence = verdict(score)
+    console = Console(highlight=False)
+    console.print(sentence, style="bold green" if good else "bold red")
+    table = Table.grid(padding=(0, 2))
+    for what, value in _rows(score):
+        table.add_row(what, value)
+    console.print(table)
+    console.print(f"Report: {folder / 'report.html'} and report.json", soft_wrap=True)
+
+
+def _rows(score: dict[str, Value]) -> list[tuple[str, str]]:
+    held = {True: "held", False: "broken", None: "not asked"}[
+        None if score["limit_held"] is None else bool(score["limit_held"])
+    ]
+    most, end = score["nodes_out_uncontrolled_max"], score["nodes_out_at_end"]
+    return [
+        ("nodes outside the band", f"up to {most} without control, {end} at the end with the loop"),
+        ("microgrid P dispatch, error", _percent(score["group_p_error_pct"])),
+        ("microgrid Q dispatch, error", _percent(score["group_q_error_pct"])),
+        ("limit at the POI", held),
+        (
+            "losses",
+            f"{score['loss_kwh']} kWh, {score['loss_uncontrolled_kwh']} kWh without control",
+        ),
+        (
+            "operations",
+            f"{score['tap_operations']} taps, {score['capacitor_operations']} capacitors",
+        ),
+        (
+            "messages and commands",
+            f"{score['group_messages']} group messages, {score['commands_sent']} commands taken",
+        ),
+        ("points lost at the end", str(score["comm_lost_points"])),
+    ]
+
+
+def _percent(value: Value) -> str:
+    return "not measured" if value is None else f"{value:.2f} % of the POI rating"

@@ -1,0 +1,250 @@
+"""The live table: what the DMS sees, what is true, what was asked and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from hil.report.record import Exchange
+from hil.report.run import BAND_HIGH_PU, BAND_LOW_PU
+from hil.scenario import Scenario
+
+_ONLINE_ONLY = 1  # IEEE 1815 flags: ONLINE and nothing else
+_PHASES = {"1": "A", "2": "B", "3": "C"}
+_MESSAGES, _COMMANDS = 5, 4
+_RESULT_STYLE = {"OK": "green", "PARTIAL": "yellow", "FAILED": "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything one drawing of the table shows.
+
+    Attributes:
+        scenario: names and ratings.
+        voltages: node to the point that measures it.
+        status: the gateway's latest.
+        truth: the plant's latest step.
+        without_out: nodes out now in the run without control.
+        exchanges: the operator's requests so far.
+        time_s: simulated now.
+        end_s: simulated at the end.
+        fault: why the status is old; empty when it is not.
+    """
+
+    scenario: Scenario
+    voltages: Mapping[str, str]
+    status: Mapping[str, Any]
+    truth: Mapping[str, Any]
+    without_out: int | None
+    exchanges: Sequence[Exchange]
+    time_s: float
+    end_s: float
+    fault: str = ""
+
+    def value(self, point: str) -> float | None:
+        """A point's value where it is good."""
+        value, flags, _ = self.status.get("points", {}).get(point, (None, 0, 0))
+        return value if flags == _ONLINE_ONLY else None
+
+
+def draw(view: View) -> RenderableType:
+    """The whole table; fits 100 columns and 40 rows."""
+    upper = Table.grid(expand=True, padding=(0, 1))
+    upper.add_column(ratio=4)
+    upper.add_column(ratio=5)
+    upper.add_row(_voltages(view), Group(_equipment(view), _dms(view)))
+    return Group(_head(view), upper, _ders(view), _requests(view), _messages(view), _commands(view))
+
+
+def _head(view: View) -> RenderableType:
+    line = Table.grid(expand=True, padding=(0, 1))
+    line.add_column(no_wrap=True)
+    line.add_column(ratio=1)
+    line.add_column(no_wrap=True, justify="right")
+    bar = ProgressBar(total=max(view.end_s, 1.0), completed=view.time_s)
+    line.add_row(
+        Text(f"Tieline  {view.scenario.title}", style="bold"),
+        bar,
+        f"{view.time_s:4.0f} / {view.end_s:.0f} s",
+    )
+    return line
+
+
+def _voltages(view: View) -> Table:
+    table = _table(f"Voltages, pu ({BAND_LOW_PU:.2f} to {BAND_HIGH_PU:.2f})")
+    table.add_column("bus")
+    buses: dict[str, dict[str, str]] = {}
+    for node, point in view.voltages.items():
+        bus, _, phase = node.partition(".")
+        buses.setdefault(bus, {})[phase] = point
+    for letter in _PHASES.values():
+        table.add_column(letter, justify="right")
+    for bus, points in buses.items():
+        table.add_row(bus, *(_voltage(view, points.get(phase)) for phase in _PHASES))
+    return table
+
+
+def _voltage(view: View, point: str | None) -> Text:
+    if point is None:
+        return Text("")
+    value = view.value(point)
+    if value is None:
+        return Text("lost", style="yellow")
+    if value > BAND_HIGH_PU:
+        return Text(f"{value:.4f} ▲", style="bold red")
+    if value < BAND_LOW_PU:
+        return Text(f"{value:.4f} ▼", style="bold magenta")
+    return Text(f"{value:.4f}  ", style="green")
+
+
+def _equipment(view: View) -> Table:
+    table = _table("Taps and capacitors")
+    names = [*(r.name for r in view.scenario.regulator), *(c.name for c in view.scenario.capacitor)]
+    for name in names:
+        table.add_column(name.upper() if len(name) == 1 else name, justify="right")
+    taps = [
+        _moving(view, f"feeder.reg_{r.name}_tap", f"feeder.reg_{r.name}_tap_cmd")
+        for r in view.scenario.regulator
+    ]
+    caps = [_switch(view.value(f"feeder.{c.name}_closed")) for c in view.scenario.capacitor]
+    table.add_row(*taps, *caps)
+    return table
+
+
+def _moving(view: View, shown: str, asked: str) -> str:
+    position, target = view.value(shown), view.value(asked)
+    if position is None:
+        return "lost"
+    if target is None or target == position:
+        return f"{position:+.0f}"
+    return f"{position:+.0f} → {target:+.0f}"
+
+
+def _switch(closed: float | None) -> str:
+    return "lost" if closed is None else "closed" if closed else "open"
+
+
+def _dms(view: View) -> Panel:
+    vvo = view.status.get("vvo") or {}
+    notes = vvo.get("notes", {})
+    out = sum(not BAND_LOW_PU <= v <= BAND_HIGH_PU for v in view.truth.get("v_pu", {}).values())
+    lines = [
+        Text.assemble(
+            "nodes outside in truth: ",
+            (f"{out}", "bold red" if out else "bold green"),
+            "" if view.without_out is None else f"   without control: {view.without_out}",
+        ),
+        Text(
+            f"DMS cycle {vvo.get('cycles', 0)}: {notes.get('v_min_pu', '-')} to "
+            f"{notes.get('v_max_pu', '-')} pu, losses {notes.get('losses_kw', '-')} kW"
+        ),
+        Text(
+            f"meters {notes.get('meters', 0):.0f}, solves {notes.get('solves', 0):.0f}, "
+            f"late {vvo.get('late', 0)}"
+            if isinstance(notes.get("meters", 0), float | int)
+            else "-"
+        ),
+    ]
+    trouble = [*vvo.get("alarms", ()), vvo.get("fault") or "", view.fault]
+    lines += [Text(text, style="yellow", overflow="ellipsis") for text in trouble if text][:2]
+    return Panel(Group(*lines), title="DMS", title_align="left", box=box.SIMPLE, padding=(0, 1))
+
+
+def _ders(view: View) -> Table:
+    table = _table("DERs (injection positive)")
+    for name in ("DER", "P, kW", "Q, kvar", "P asked", "Q asked", "limit", "state"):
+        table.add_column(name, justify="left" if name in ("DER", "state") else "right")
+    for der in view.scenario.der:
+        table.add_row(
+            der.name, *(_microgrid if der.kind == "microgrid" else _inverter)(view, der.name)
+        )
+    return table
+
+
+def _inverter(view: View, name: str) -> tuple[str, ...]:
+    q_asked = _active(view, f"{name}.q_set", f"{name}.q_set_ena")
+    p_asked = _active(view, f"{name}.p_set", f"{name}.p_set_ena")
+    power, reactive = view.value(f"{name}.p"), view.value(f"{name}.q")
+    return _kilo(power), _kilo(reactive), p_asked, q_asked, "", "" if power is not None else "lost"
+
+
+def _microgrid(view: View, name: str) -> tuple[str, ...]:
+    state = {1.0: "grid-connected", 2.0: "islanded"}.get(view.value(f"{name}.state") or 0.0, "")
+    soc = view.value(f"{name}.soc")
+    return (
+        _kilo(view.value(f"{name}.poi_p")),
+        _kilo(view.value(f"{name}.poi_q")),
+        _active(view, f"{name}.held_p", f"{name}.held_p_active"),
+        _active(view, f"{name}.held_q", f"{name}.held_q_active"),
+        _active(view, f"{name}.held_limit", f"{name}.held_limit_active"),
+        "lost" if soc is None else f"{state}, SoC {soc:.0f} %",
+    )
+
+
+def _active(view: View, value: str, enabled: str) -> str:
+    return _kilo(view.value(value)) if view.value(enabled) else ""
+
+
+def _kilo(value: float | None) -> str:
+    return "lost" if value is None else f"{value / 1e3:.1f}"
+
+
+def _requests(view: View) -> Table:
+    table = _table("The operator's side asks")
+    for name in ("at, s", "request", "asked", "", "reply"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for exchange in list(view.exchanges)[-_MESSAGES:]:
+        table.add_row(
+            f"{exchange.sent_s:.0f}",
+            exchange.title,
+            exchange.asked,
+            Text(exchange.result, style=_RESULT_STYLE.get(exchange.result, "")),
+            exchange.answer,
+        )
+    return table
+
+
+def _messages(view: View) -> Table:
+    messages = view.status.get("messages", [])
+    table = _table(f"Group messages ({len(messages)})")
+    for name in ("from", "group", "function", "request -> reply"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for entry in messages[-_MESSAGES:]:
+        table.add_row(entry["peer"], entry["group_id"], entry["function"], entry["summary"])
+    return table
+
+
+def _commands(view: View) -> Table:
+    lost = view.status.get("comm_lost_points", 0)
+    title = Text.assemble(
+        f"Commands taken: {view.status.get('commands_sent', 0)}   ",
+        (f"points lost: {lost}", "bold yellow" if lost else "green"),
+    )
+    table = _table(title)
+    for name in ("point", "value", "outcome", "why"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    results = (view.status.get("vvo") or {}).get("results", [])
+    for point, value, outcome, detail in results[-_COMMANDS:]:
+        table.add_row(point, f"{value:g}", outcome, detail)
+    return table
+
+
+def _table(title: str | Text) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        expand=True,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )

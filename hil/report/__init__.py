@@ -1,0 +1,1 @@
+"""What a run was worth: score, figures and the page that shows them."""

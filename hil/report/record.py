@@ -1,0 +1,77 @@
+"""What was seen while a demo ran, beside the truth log: requests, samples, the gateway's word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One group function as the operator's side asked it, times in simulated seconds.
+
+    Attributes:
+        title: what it is, in words.
+        function: ``status``, ``capability``, ``forecast``, ``dispatch-p``, ``dispatch-q``,
+            ``limit``, ``pf`` or ``curve``.
+        asked: the request in one line.
+        value: W or var asked for at the POI; None where the function has none.
+        sent_s, answered_s: when.
+        until_s: when the set point ends by itself; None for questions.
+        result: ``OK``, ``PARTIAL`` or ``FAILED``.
+        answer: the reply in one line.
+        round_trip_ms: wall time from request to reply.
+    """
+
+    title: str
+    function: str
+    asked: str
+    value: float | None
+    sent_s: float
+    answered_s: float
+    until_s: float | None
+    result: str
+    answer: str
+    round_trip_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What the gateway said at regular times.
+
+    Attributes:
+        time_s: simulated seconds.
+        values: by point id, None where not good.
+        lost: points with COMM_LOST.
+    """
+
+    time_s: list[float] = field(default_factory=list)
+    values: dict[str, list[float | None]] = field(default_factory=dict)
+    lost: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Everything a report is made of besides the two truth logs.
+
+    Attributes:
+        title: the scenario's.
+        notes: what the plant is and the model is not, one line each.
+        poi: the group's DER in the truth log, and its rating in VA.
+        cycle_s: the DMS's control cycle in simulated seconds.
+        time_scale: simulated seconds a wall second.
+        exchanges: the operator's requests.
+        messages: every group message as the gateway recorded it, ``time_s`` simulated.
+        samples: the gateway's points over time.
+        status: the gateway's last status.
+    """
+
+    title: str
+    notes: tuple[str, ...]
+    poi: tuple[str, float]
+    cycle_s: float
+    time_scale: float
+    exchanges: tuple[Exchange, ...]
+    messages: tuple[dict[str, Any], ...]
+    samples: Samples
+    status: dict[str, Any]

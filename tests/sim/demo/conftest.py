@@ -1,0 +1,89 @@
+"""The demo's own session with everything in processes, watched through GET /status."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.site.load import load_site
+from gateway.site.site import Site
+from hil.demo.client import ClientError, OperatorClient
+from hil.demo.session import Session
+
+COMM_LOST, ONLINE = 0x04, 0x01
+
+
+@dataclass
+class Watched:
+    """A running session and every status it gave, every 0.1 s."""
+
+    session: Session
+    client: OperatorClient
+    site: Site
+    seen: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        return self.seen[-1][1]
+
+    async def watch(self) -> None:
+        while True:
+            try:
+                self.seen.append((time.monotonic(), await self.client.status()))
+            except ClientError:  # a wait for something to be shown will say so
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)
+
+    async def until(self, holds: Callable[[dict[str, Any]], bool], timeout_s: float) -> float:
+        """Seconds until a status holds; fails after ``timeout_s``."""
+        began = time.monotonic()
+        while time.monotonic() - began < timeout_s:
+            if holds(self.status):
+                return time.monotonic() - began
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"not within {timeout_s} s")
+
+    def points(self, *devices: str, poll: str = "") -> list[str]:
+        """Polled points of devices, of one poll group where one is given."""
+        return [
+            point.spec.id
+            for point in self.site.points
+            if point.device.name in devices and (not poll or point.source.poll == poll)
+        ]
+
+    def since(self, at_s: float) -> list[dict[str, Any]]:
+        return [status for seen_s, status in self.seen if seen_s >= at_s]
+
+
+def lost(status: dict[str, Any], point: str) -> bool:
+    return bool(status["points"][point][1] & COMM_LOST)
+
+
+def good(status: dict[str, Any], point: str) -> bool:
+    return bool(status["points"][point][1] & ONLINE) and not lost(status, point)
+
+
+def longest_gap_s(statuses: list[dict[str, Any]], point: str) -> float:
+    """Longest time a point's source time stood still."""
+    times = sorted({status["points"][point][2] for status in statuses})
+    assert len(times) > 1, f"{point} stood still"
+    return max(b - a for a, b in zip(times, times[1:], strict=False)) / 1000
+
+
+@pytest.fixture
+async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
+    async with Session(folder=tmp_path, port_base=0) as session, session.client() as client:
+        first = await session.connected(client)
+        await session.bench.run_clock()
+        site = load_site(session.gateway.site)
+        watched = Watched(session, client, site, [(time.monotonic(), first)])
+        watching = asyncio.create_task(watched.watch())
+        yield watched
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
