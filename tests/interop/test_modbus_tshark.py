@@ -24,7 +24,7 @@ from gateway.links.modbus.codec import (
 )
 from gateway.links.modbus.framing import encode_frame
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.needs("tshark")]
 
 CLIENT_PORT, SERVER_PORT, UNIT = 40000, 502, 54
 

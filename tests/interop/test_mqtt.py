@@ -29,7 +29,10 @@ from gateway.points.store import PointStore
 from gateway.site.clock import SystemClock
 from gateway.site.supervise import LinkState, keep_running
 
-pytestmark = pytest.mark.interop
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.needs("mosquitto", "mosquitto_sub", "mosquitto_pub"),
+]
 
 
 def free_port() -> int:
