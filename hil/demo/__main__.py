@@ -88,7 +88,7 @@ def _table(*, wanted: bool) -> tuple[AbstractContextManager[object], Show | None
     live = Live(screen=True, auto_refresh=False, console=Console())
 
     def show(view: View) -> None:
-        live.update(draw(view), refresh=True)
+        live.update(draw(view, live.console.height), refresh=True)
 
     return live, show
 

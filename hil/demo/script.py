@@ -31,15 +31,15 @@ class Step:
 
 
 #: Times are wall seconds because messages and control cycles are; at the default scale times ten
-#: they are simulated seconds. The first twelve seconds show everything the score needs, the first
+#: they are simulated seconds. The first fifteen seconds have everything the score needs, the first
 #: thirty every function once. Then the cloud has come and it is asked again.
 SCRIPT = (
     Step(0.8, "status", Ask("status")),
     Step(1.4, "capability", Ask("capability")),
     Step(3.0, "dispatch P", Ask("dispatch-p", 200e3, 6.0)),
     Step(3.5, "dispatch Q", Ask("dispatch-q", 150e3, 6.0)),
-    Step(9.6, "forecast", Ask("forecast")),  # it needs some measurements to go by
     Step(10.0, "limit export", Ask("limit", 60e3, 4.0)),
+    Step(15.2, "forecast", Ask("forecast")),  # it goes by what was measured meanwhile
     Step(16.0, "power factor", Ask("pf", 0.95, 5.0)),
     Step(22.5, "volt-VAR curve", Ask("curve", None, 5.0)),
     Step(31.0, "dispatch P", Ask("dispatch-p", 80e3, 8.0)),

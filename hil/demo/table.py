@@ -19,7 +19,8 @@ from hil.scenario import Scenario
 
 _ONLINE_ONLY = 1  # IEEE 1815 flags: ONLINE and nothing else
 _PHASES = {"1": "A", "2": "B", "3": "C"}
-_MESSAGES, _COMMANDS = 5, 4
+#: Lines that are always there; the rest of the screen is shared by the three lists.
+_FIXED_LINES, _LEAST_ROWS = 29, 3
 _RESULT_STYLE = {"OK": "green", "PARTIAL": "yellow", "FAILED": "bold red"}
 
 
@@ -55,13 +56,27 @@ class View:
         return value if flags == _ONLINE_ONLY else None
 
 
-def draw(view: View) -> RenderableType:
-    """The whole table; fits 100 columns and 40 rows."""
+def draw(view: View, height: int = 40) -> RenderableType:
+    """The whole table.
+
+    Args:
+        view: what to show.
+        height: lines of the screen; 40 and 100 columns show everything.
+    """
+    spare = max(height - _FIXED_LINES, 3 * _LEAST_ROWS)
+    requests, messages = (spare + 2) // 3, (spare + 1) // 3
     upper = Table.grid(expand=True, padding=(0, 1))
     upper.add_column(ratio=4)
     upper.add_column(ratio=5)
     upper.add_row(_voltages(view), Group(_equipment(view), _dms(view)))
-    return Group(_head(view), upper, _ders(view), _requests(view), _messages(view), _commands(view))
+    return Group(
+        _head(view),
+        upper,
+        _ders(view),
+        _requests(view, requests),
+        _messages(view, messages),
+        _commands(view, spare // 3),
+    )
 
 
 def _head(view: View) -> RenderableType:
@@ -197,11 +212,10 @@ def _kilo(value: float | None) -> str:
     return "lost" if value is None else f"{value / 1e3:.1f}"
 
 
-def _requests(view: View) -> Table:
+def _requests(view: View, rows: int) -> Table:
     table = _table("The operator's side asks")
-    for name in ("at, s", "request", "asked", "", "reply"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for exchange in list(view.exchanges)[-_MESSAGES:]:
+    _columns(table, {"at, s": 5, "request": 14, "asked": 0, "result": 7, "reply": 0})
+    for exchange in list(view.exchanges)[-rows:]:
         table.add_row(
             f"{exchange.sent_s:.0f}",
             exchange.title,
@@ -212,29 +226,39 @@ def _requests(view: View) -> Table:
     return table
 
 
-def _messages(view: View) -> Table:
+def _messages(view: View, rows: int) -> Table:
     messages = view.status.get("messages", [])
     table = _table(f"Group messages ({len(messages)})")
-    for name in ("from", "group", "function", "request -> reply"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for entry in messages[-_MESSAGES:]:
+    _columns(table, {"from": 9, "group": 7, "function": 11, "request -> reply": 0})
+    for entry in messages[-rows:]:
         table.add_row(entry["peer"], entry["group_id"], entry["function"], entry["summary"])
     return table
 
 
-def _commands(view: View) -> Table:
+def _commands(view: View, rows: int) -> Table:
     lost = view.status.get("comm_lost_points", 0)
     title = Text.assemble(
         f"Commands taken: {view.status.get('commands_sent', 0)}   ",
         (f"points lost: {lost}", "bold yellow" if lost else "green"),
     )
     table = _table(title)
-    for name in ("point", "value", "outcome", "why"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    _columns(table, {"point": 22, "value": 10, "outcome": 18, "why": 0})
     results = (view.status.get("vvo") or {}).get("results", [])
-    for point, value, outcome, detail in results[-_COMMANDS:]:
+    for point, value, outcome, detail in results[-rows:]:
         table.add_row(point, f"{value:g}", outcome, detail)
     return table
+
+
+def _columns(table: Table, widths: dict[str, int]) -> None:
+    """Columns that never wrap; a width of 0 shares what is left."""
+    for name, width in widths.items():
+        table.add_column(
+            name,
+            no_wrap=True,
+            overflow="ellipsis",
+            width=width or None,
+            ratio=None if width else 1,
+        )
 
 
 def _table(title: str | Text) -> Table:

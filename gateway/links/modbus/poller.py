@@ -114,6 +114,7 @@ class ModbusPoller:
         if line is None:
             raise ValueError(f"{config.name}: no endpoint is called {config.endpoint!r}")
         plans = [(group, plan_group(config, group)) for group in device.groups]
+        added: list[PolledBlock] = []
         for group, blocks in plans:
             period = max(1, round(group.period_s * 1000 / self.config.slot_ms))
             slot = self._next_slot(period)
@@ -121,9 +122,12 @@ class ModbusPoller:
                 shared = self._shared(plan)
                 block = PolledBlock(config.name, config.unit, shared, line, self._sink)
                 slot.add(block)
-                self._blocks[config.endpoint].append(block)
+                added.append(block)
+        self._blocks[config.endpoint] += added
         for output in device.outputs:
             self._outputs[output.point] = (config, output)
+        if line.is_open:
+            self._read_now(added)
 
     def remove_device(self, name: str) -> None:
         """Stop polling and commanding a device; its points turn COMM_LOST."""
@@ -255,9 +259,24 @@ class ModbusPoller:
             if room and line.wants_connection(now_s):
                 room -= 1
                 line.connecting = True
-                task = asyncio.get_running_loop().create_task(_open(line))
+                task = asyncio.get_running_loop().create_task(self._open(line))
                 self._connecting.add(task)
                 task.add_done_callback(self._connect_ended)
+
+    async def _open(self, line: Line) -> None:
+        await _open(line)
+        if line.is_open:
+            self._read_now(self._blocks[line.config.name])
+
+    def _read_now(self, blocks: Sequence[PolledBlock]) -> None:
+        """Ask for everything once, whatever its period.
+
+        A rating that is read every ten seconds is needed now: without it nothing can be judged.
+        """
+        for block in blocks:
+            if block.slot is not None:
+                self._busy_slots.add(block.slot)
+                block.slot.start_one(block)
 
     def _connect_ended(self, task: asyncio.Task[None]) -> None:
         self._connecting.discard(task)

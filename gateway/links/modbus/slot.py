@@ -159,6 +159,12 @@ class Slot:
         self._starting = False
         self._tell_if_settled()
 
+    def start_one(self, block: PolledBlock) -> None:
+        """Ask for one of its blocks out of turn, unless it is being asked for already."""
+        if not block.pending:
+            self._pending += 1
+            block.start()
+
     def ended_one(self) -> None:
         """One of its blocks has ended."""
         self._pending -= 1

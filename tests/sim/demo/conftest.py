@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def longest_gap_s(statuses: list[dict[str, Any]], point: str) -> float:
     """Longest time a point's source time stood still."""
     times = sorted({status["points"][point][2] for status in statuses})
     assert len(times) > 1, f"{point} stood still"
-    return max(b - a for a, b in zip(times, times[1:], strict=False)) / 1000
+    return max(b - a for a, b in pairwise(times)) / 1000
 
 
 @pytest.fixture

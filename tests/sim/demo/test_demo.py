@@ -61,7 +61,7 @@ async def until_truth(folder: Path, process: asyncio.subprocess.Process) -> None
     """Until the clock runs."""
     truth = folder / "run" / "truth.jsonl"
     async with asyncio.timeout(60):
-        while not (truth.exists() and truth.stat().st_size):  # noqa: ASYNC110
+        while not (truth.exists() and truth.stat().st_size):
             assert process.returncode is None
             await asyncio.sleep(0.1)
 
