@@ -200,6 +200,7 @@ def test_a_compressed_bomb_is_not_unpacked(victim):
     ids=["long field", "many fields", "long line", "two lengths", "length and chunks", "rubbish"],
 )
 def test_a_bad_head_is_refused_and_the_connection_closed(victim, head):
+    before = victim.counts()["connections_broken"]
     with victim.raw() as channel:
         began = time.perf_counter()
         channel.sendall(head)
@@ -210,6 +211,7 @@ def test_a_bad_head_is_refused_and_the_connection_closed(victim, head):
         with contextlib.suppress(ConnectionResetError):
             while channel.recv(65536):
                 pass
+    assert victim.counts()["connections_broken"] == before + 1
 
 
 def drip(victim, text: bytes, took_s: list[float], pause_s: float = 0.05) -> None:
