@@ -81,21 +81,27 @@ class Subscriber:
     """mosquitto_sub: a client we did not write."""
 
     def __init__(self, port: int, topic: str) -> None:
-        self._arguments = ("-p", str(port), "-t", topic, "-F", "%t %r %p", "-q", "1")
+        self._arguments = ("-d", "-p", str(port), "-t", topic, "-F", "MSG %t %r %p", "-q", "1")
 
     async def __aenter__(self):
+        # line-buffered, though it is a pipe
         self._process = await asyncio.create_subprocess_exec(
-            "mosquitto_sub", *self._arguments, stdout=subprocess.PIPE
+            "stdbuf", "-oL", "mosquitto_sub", *self._arguments, stdout=subprocess.PIPE
         )
-        await asyncio.sleep(0.3)
+        await self._line("Subscribed", 10.0)
         return self
 
-    async def next(self, within_s: float = 5.0):
+    async def next(self, within_s: float = 10.0):
+        topic, retained, payload = (await self._line("MSG ", within_s))[4:].split(" ", 2)
+        return topic, retained == "1", json.loads(payload)
+
+    async def _line(self, beginning: str, within_s: float) -> str:
         assert self._process.stdout is not None
         async with asyncio.timeout(within_s):
-            line = (await self._process.stdout.readline()).decode().strip()
-        topic, retained, payload = line.split(" ", 2)
-        return topic, retained == "1", json.loads(payload)
+            while True:
+                line = (await self._process.stdout.readline()).decode().strip()
+                if line.startswith(beginning):
+                    return line
 
     async def __aexit__(self, *_):
         self._process.kill()

@@ -93,7 +93,9 @@ class Vvo:
         estimate = fit(self._model, config, image, state.multipliers)
         state = replace(state, multipliers=estimate.multipliers)
         if estimate.metered == 0 or not estimate.solution.converged:
-            return Decision((), messages, (_blind(active=True),), state, {"held": "no meter"})
+            return Decision(
+                (), messages, (_blind(active=True),), state, {"held": "no voltage meter"}
+            )
         controls = movables(config, image, state.replies, frozenset(state.refused_ms))
         powers = self._powers_w(image, state.replies)
         objective = Objective(config, self._model, controls, powers, estimate.bias_pu, self._judged)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiomqtt
@@ -26,7 +26,7 @@ from gateway.model.reader import PointReader
 
 #: Without it a QoS 1 round trip waits some 40 ms for Nagle and the peer's delayed ACK.
 _NO_DELAY = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
-_TIMEOUT_S = 5.0
+_TIMEOUT_S, _CANCEL_AGAIN_S = 5.0, 0.5
 _MAX_INCOMING = 1000
 #: Commands carried out at once; the next ones wait in the client's bounded queue.
 _MAX_AT_ONCE = 20
@@ -96,11 +96,11 @@ class MqttLink:
                 self.statistics.connects += 1
                 self._dirty[:] = True  # whoever listens on the new connection gets everything
                 await client.publish(online, b"true", qos=1, retain=True)
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._publish(client))
-                    if self.config.commands:
-                        await client.subscribe(f"{self.config.topic}/+/set/+", qos=1)
-                        tasks.create_task(self._take_commands(client))
+                jobs = [asyncio.ensure_future(self._publish(client))]
+                if self.config.commands:
+                    await client.subscribe(f"{self.config.topic}/+/set/+", qos=1)
+                    jobs.append(asyncio.ensure_future(self._take_commands(client)))
+                await _first_of(jobs)
         except* aiomqtt.MqttError as group:
             reason = "; ".join(str(error) for error in group.exceptions)
             raise LinkError(f"MQTT {self.config.host}:{self.config.port}: {reason}") from None
@@ -177,6 +177,24 @@ class MqttLink:
         device, _, name = command.point.partition(".")
         topic = f"{self.config.topic}/{device}/ack/{name}"
         await client.publish(topic, encode_acknowledgement(command.id, result), qos=1)
+
+
+async def _first_of(jobs: Sequence[asyncio.Future[None]]) -> None:
+    """Wait until one job ends, then end them all; what it raised goes on.
+
+    A job is cancelled until it is done: on Python 3.11 a ``wait_for`` inside the client can
+    swallow a cancellation that meets its answer, and the job would go on for ever.
+    """
+    try:
+        done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+        for job in done:
+            job.result()
+    finally:
+        while left := [job for job in jobs if not job.done()]:
+            for job in left:
+                job.cancel()
+            await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
+        await asyncio.gather(*jobs, return_exceptions=True)
 
 
 def _tls(config: MqttConfig) -> ssl.SSLContext | None:
