@@ -53,7 +53,7 @@ def alive(pid: int) -> bool:
 
 async def until_gone(pids: list[int]) -> None:
     async with asyncio.timeout(10):
-        while any(alive(pid) for pid in pids):  # noqa: ASYNC110 - nothing to wait on
+        while any(alive(pid) for pid in pids):
             await asyncio.sleep(0.05)
 
 
