@@ -32,6 +32,7 @@ from gateway.groups.summary import function_of, reply_line, request_line
 from gateway.links.cim.client import GroupClient
 from gateway.links.cim.server import PATH
 from gateway.links.cim.tls import client_context
+from gateway.model.der import Range
 from gateway.model.errors import ConfigError, TielineError
 from gateway.site.clock import SystemClock
 from gateway.site.pki import pki_paths
@@ -148,19 +149,25 @@ def _reached(request: GroupRequest, reply: GroupReply, after: GroupReply) -> boo
 
 def _details(reply: GroupReply) -> list[str]:
     """Capabilities and forecast, a line each."""
-    lines = []
-    for entry in reply.ranges:
-        parts = {"now": entry.now, "nameplate": entry.nameplate}
-        told = [
-            f"{name} {interval.minimum / 1e3:,.1f} .. {interval.maximum / 1e3:,.1f}"
-            for name, interval in parts.items()
-            if interval is not None
-        ]
-        lines.append(f"  {entry.quantity} {', '.join(told)} (k{_UNIT[entry.quantity]})")
+    lines = [
+        f"  {entry.quantity} now {_band(entry.now)}, nameplate {_band(entry.nameplate)} "
+        f"(k{_UNIT[entry.quantity]})"
+        for entry in reply.ranges
+        if entry.quantity in _UNIT
+    ]
     for number, interval in enumerate(reply.forecast.intervals if reply.forecast else (), 1):
-        band = f"{interval.minimum / 1e3:,.1f} .. {interval.maximum / 1e3:,.1f}"
-        lines.append(f"  {number}: {interval.quantity} {interval.nominal / 1e3:,.1f} ({band}) k")
+        band = _band(Range(interval.minimum, interval.maximum))
+        unit = _UNIT.get(interval.quantity, "")
+        lines.append(
+            f"  {number}: {interval.quantity} {interval.nominal / 1e3:,.1f} ({band}) k{unit}"
+        )
     return lines
+
+
+def _band(interval: Range | None) -> str:
+    if interval is None:
+        return "unknown"
+    return f"{interval.minimum / 1e3:,.1f} .. {interval.maximum / 1e3:,.1f}"
 
 
 def _effect(before: GroupReply, after: GroupReply) -> list[str]:

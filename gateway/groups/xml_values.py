@@ -35,7 +35,7 @@ MAX_TEXT = 300
 #: Magnitude a number may have as written.
 _LARGEST = 10**9
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_LAST_MS = 32_503_680_000_000  # year 3000
+_END_MS = 64_060_588_800_000  # year 4000
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -149,9 +149,9 @@ def time_text(time_ms: int) -> str:
     """UTC milliseconds as ``2026-01-31T12:00:00.000Z``.
 
     Raises:
-        LocalProtocolError: before 1970 or after 2999.
+        LocalProtocolError: before 1970 or after 3999.
     """
-    if not 0 <= time_ms < _LAST_MS:
+    if not 0 <= time_ms < _END_MS:
         raise LocalProtocolError(f"{time_ms} ms is no time to be written")
     moment = _EPOCH + dt.timedelta(milliseconds=time_ms)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

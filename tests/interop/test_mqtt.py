@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import random
 import shutil
+import signal
 import socket
 import subprocess
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +27,12 @@ from gateway.model.point import PointKind, PointSpec
 from gateway.model.quality import Quality
 from gateway.points.store import PointStore
 from gateway.site.clock import SystemClock
+from gateway.site.supervise import LinkState, keep_running
 
-pytestmark = pytest.mark.interop
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.needs("mosquitto", "mosquitto_sub", "mosquitto_pub"),
+]
 
 
 def free_port() -> int:
@@ -234,3 +243,46 @@ async def test_no_broker_is_a_link_error():
 async def test_the_embedded_broker_refuses_to_listen_beyond_loopback():
     with pytest.raises(ConfigError):
         await run_broker("0.0.0.0", 1883)
+
+
+def broker_pid(port: int) -> int | None:
+    """The embedded broker's process, found as an operator would: by its command line."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if b"gateway.links.mqtt.broker" in words and str(port).encode() in words:
+                return int(path.parent.name)
+    return None
+
+
+async def test_a_killed_broker_comes_back_by_itself_and_so_does_the_link():
+    port = free_port()
+    site = Site(port)
+    rng = random.Random(1)
+    states = {name: LinkState(name) for name in ("broker", "mqtt")}
+    tasks = [
+        asyncio.create_task(
+            keep_running(states["broker"], partial(run_broker, "127.0.0.1", port), rng)
+        ),
+        asyncio.create_task(keep_running(states["mqtt"], site.link.run, rng)),
+    ]
+    try:
+        async with asyncio.timeout(30):
+            while not site.link.statistics.published:
+                await asyncio.sleep(0.05)
+            connects = site.link.statistics.connects
+            pid = broker_pid(port)
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            while site.link.statistics.connects == connects:
+                await asyncio.sleep(0.05)
+            async with Subscriber(port, "tieline/s1/pv1") as listener:
+                site.set(7.0)
+                _, _, payload = await listener.next()
+                assert set(payload["v"].values()) <= {1.0, 7.0}
+        assert states["broker"].losses >= 1
+        assert site.store["pv1.p"].is_good  # what is polled does not depend on the broker
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -93,8 +93,7 @@ class Vvo:
         estimate = fit(self._model, config, image, state.multipliers)
         state = replace(state, multipliers=estimate.multipliers)
         if estimate.metered == 0 or not estimate.solution.converged:
-            alarm = Alarm("vvo", "no voltage meter is online: every control is held")
-            return Decision((), messages, (alarm,), state, {"held": "no voltage meter"})
+            return Decision((), messages, (_blind(active=True),), state, {"held": "no meter"})
         controls = movables(config, image, state.replies, frozenset(state.refused_ms))
         powers = self._powers_w(image, state.replies)
         objective = Objective(config, self._model, controls, powers, estimate.bias_pu, self._judged)
@@ -199,4 +198,8 @@ class Vvo:
     def _alarms(self, estimate: Estimate) -> tuple[Alarm, ...]:
         missing = len(self._config.voltages) - estimate.metered
         text = f"{missing} of {len(self._config.voltages)} voltage meters are not online"
-        return (Alarm("vvo:meters", text, active=missing > 0),)
+        return (_blind(active=False), Alarm("vvo:meters", text, active=missing > 0))
+
+
+def _blind(*, active: bool) -> Alarm:
+    return Alarm("vvo", "no voltage meter is online: every control is held", active)

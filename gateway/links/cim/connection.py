@@ -42,6 +42,7 @@ class GuardedConnection(asyncio.Protocol):
         self._heard = False
         self._blocked = False
         self._admitted = False
+        self._over = False
         self.transport: asyncio.Transport | None = None
         self.peer = ""
 
@@ -58,7 +59,10 @@ class GuardedConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is over."""
+        if self._timer is not None and self._heard:
+            self._statistics.connections_broken += 1
         self.busy()
+        self._over = True
         if self._admitted:
             self._lost(self)
             self._inner.connection_lost(exc)
@@ -86,6 +90,8 @@ class GuardedConnection(asyncio.Protocol):
     def wait(self) -> None:
         """A request is due from here on."""
         self.busy()
+        if self._over:  # the peer left before its answer was ready
+            return
         self._heard = False
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._idle_timeout_s, self._give_up)
@@ -97,6 +103,7 @@ class GuardedConnection(asyncio.Protocol):
             self._timer = None
 
     def _give_up(self) -> None:
+        self._timer = None
         if self._heard or self._blocked:
             self._statistics.connections_slow += 1
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -86,6 +87,7 @@ class GroupServer:
         runner = web.AppRunner(
             self._application(),
             access_log=None,
+            logger=_quiet(),
             auto_decompress=False,
             keepalive_timeout=2 * self.config.idle_timeout_s,  # ours comes first
             lingering_time=_LINGER_S,
@@ -221,3 +223,10 @@ class GroupServer:
 
 def _response(status: HTTPStatus, reply: GroupReply) -> web.Response:
     return web.Response(status=status, body=encode(reply), content_type=CONTENT_TYPE)
+
+
+def _quiet() -> logging.Logger:
+    """What peers send wrong is counted: a traceback for each would let them fill the disk."""
+    logger = logging.getLogger("tieline.http")
+    logger.setLevel(logging.CRITICAL)
+    return logger

@@ -17,6 +17,8 @@ class ServerStatistics:
         connections_slow: closed because a request head did not come, or an answer was not
             taken, in time.
         connections_idle: closed because nothing was asked any more.
+        connections_broken: closed amid something that was no HTTP request or not all of one, or
+            amid the rest of a refused body.
         requests: requests to the group functions.
         answered: of them, those that got the handler's reply, whatever its result.
         refused: of them, those refused by the endpoint, by error code.
@@ -29,6 +31,7 @@ class ServerStatistics:
     connections_refused: int = 0
     connections_slow: int = 0
     connections_idle: int = 0
+    connections_broken: int = 0
     requests: int = 0
     answered: int = 0
     refused: dict[str, int] = field(default_factory=dict)

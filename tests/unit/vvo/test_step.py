@@ -172,7 +172,11 @@ def test_no_voltage_meter_means_hold(plant):
     plant.measure(lost=tuple(point for _, point in CONFIG.voltages))
     decision = app().step(plant.store.freeze(), (status(),), VvoState(), 1000)
     assert decision.commands == ()
-    assert any(alarm.active for alarm in decision.alarms)
+    raised = {alarm.source for alarm in decision.alarms if alarm.active}
+    plant.measure()
+    decision = app().step(plant.store.freeze(), (status(),), decision.state, 2000)
+    assert raised == {"vvo"}
+    assert {alarm.source for alarm in decision.alarms if not alarm.active} >= raised
 
 
 def test_a_lost_regulator_is_left_alone_and_the_rest_works_on(plant):
