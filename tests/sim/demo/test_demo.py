@@ -33,6 +33,7 @@ async def start(folder: Path, *options: str) -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.DEVNULL,
         cwd=ROOT,
         process_group=0,
+        env=os.environ | {"TMPDIR": str(folder)},  # one that is killed leaves its own there
     )
 
 
