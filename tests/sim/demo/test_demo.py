@@ -116,5 +116,5 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
         process = await start(tmp_path, "--no-tui", "--port-base", str(port - 1))
         _, errors = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 1
-    assert f"port {port} (feeder_plc)".encode() in errors
+    assert f"{port} (feeder_plc)".encode() in errors
     assert b"Traceback" not in errors
