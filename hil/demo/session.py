@@ -121,7 +121,7 @@ class Session:
             yield client
 
     async def connected(self, client: OperatorClient) -> dict[str, Any]:
-        """The first status in which every device has been read.
+        """The first status in which every point has been read.
 
         Raises:
             DemoError: some have not within 30 s.
@@ -135,10 +135,10 @@ class Session:
                     except ClientError:
                         status = {}
                     if status:
-                        unread = unread_devices(status)
+                        unread = [p for p, (_, f, _) in status["points"].items() if f & UNREAD]
                         if not unread:
                             return status
-                        missing = f"it has read nothing of {', '.join(unread)} yet"
+                        missing = f"{len(unread)} points are not read, {unread[0]} among them"
                     await asyncio.sleep(_LOOK_EVERY_S)
         except TimeoutError as error:
             raise DemoError(f"the {GATEWAY} is not connected: {missing}") from error
@@ -171,12 +171,3 @@ class Session:
     ) -> None:
         """Stop."""
         await self.stop()
-
-
-def unread_devices(status: dict[str, Any]) -> list[str]:
-    """Devices of which not one point has been read."""
-    devices = {point.partition(".")[0] for point in status["points"]}
-    read = {
-        p.partition(".")[0] for p, (_, flags, _) in status["points"].items() if not flags & UNREAD
-    }
-    return sorted(devices - read)

@@ -78,12 +78,13 @@ async def test_inverter_plc_and_plant_die_in_turn(watched: Watched) -> None:
     began = time.monotonic()
     await turns_lost(watched, "feeder_plc", "feeder")
     notes = await decides(watched)
-    assert notes == {"held": "no voltage meter"}, "blind: every control is held"
+    assert "held" in notes, "blind: every control is held"
     assert watched.status["vvo"]["alarms"]
     others_kept_their_cycle(watched, began, but="feeder")
     await comes_back(watched, "feeder_plc", "feeder")
     notes = await decides(watched)
     assert notes["meters"] == meters
+    assert watched.status["vvo"]["alarms"] == []
 
     # without the plant no device has anything to show; the gateway still talks to all of them
     measured = {point.device.name: point.device for point in watched.site.points}
