@@ -149,7 +149,11 @@ class Bench:
                 process_group=0,  # Ctrl-C is the parent's: it stops them in order
             )
         self._processes[name] = process
-        self.ports[name] = int((await self._said(name))["port"])
+        try:
+            self.ports[name] = int((await self._said(name))["port"])
+        except BaseException:
+            await self._end(name)
+            raise
 
     async def first_death(self) -> str:
         """Name of the first process that ends by itself; waits until one does."""
