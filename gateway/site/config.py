@@ -70,6 +70,7 @@ class VvoTable(Strict):
     max_taps_per_cycle: Annotated[int, Field(ge=1, le=32)] = 4
     max_solves: Annotated[int, Field(ge=10, le=1_000_000)] = 4000
     status_every_s: Annotated[float, Field(ge=0.2, le=3600)] = 4.0
+    ask_again_s: Annotated[float, Field(ge=0, le=86_400)] = 30.0
     hold_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     group_by: Literal["q", "pf", "curve"] = "q"
 

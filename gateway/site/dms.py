@@ -52,6 +52,7 @@ def vvo_config(site: Site, dms: DmsTable) -> VvoConfig:
         max_solves=vvo.max_solves,
         hold_s=vvo.hold_s,
         status_every_s=vvo.status_every_s,
+        ask_again_s=vvo.ask_again_s,
     )
 
 

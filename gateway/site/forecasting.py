@@ -36,6 +36,8 @@ class GroupForecaster:
     def __call__(self, request: ForecastRequest, now_ms: int) -> Forecast | None:
         """Forecast what a request asks for; None where some of it cannot be."""
         group = self._groups[request.address.group_id]
+        if any(history.last is None for history in self._past.values()):
+            self.sample()  # asked before the first sample was due
         begin_ms = request.start_ms or now_ms
         step_ms = round(request.interval_s * 1000)
         starts_ms = [begin_ms + number * step_ms for number in range(request.intervals)]

@@ -111,8 +111,9 @@ async def pymodbus(seconds: float, registers: int, devices: int, ports: list[int
             due_s += 1.0
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
 
-    tasks = [asyncio.create_task(poll(n)) for n in range(devices)]
+    polls = asyncio.gather(*(poll(n) for n in range(devices)))
     await asyncio.sleep(WARM_UP_S)
+    assert not polls.done()
     before, began_s, began_cpu_s = cycles, time.monotonic(), cpu_s()
     await asyncio.sleep(seconds)
     spent_s, spent_cpu_s = time.monotonic() - began_s, cpu_s() - began_cpu_s

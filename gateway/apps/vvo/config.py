@@ -90,6 +90,8 @@ class VvoConfig:
         max_taps_per_cycle: most steps a regulator a cycle.
         max_solves: bound on the search, in power flows; the step knows no clock.
         hold_s: how long a command claims its point.
+        ask_again_s: how long a group that refused is let be: another origin holds it, or it is
+            islanded.
         status_every_s: how often a group's status is asked.
     """
 
@@ -114,3 +116,4 @@ class VvoConfig:
     max_solves: int = 4000
     hold_s: float = 60.0
     status_every_s: float = 4.0
+    ask_again_s: float = 30.0

@@ -32,8 +32,6 @@ _STATUS = (
     Quantity.APPARENT_POWER,
     Quantity.CONNECTED,
 )
-#: After a refused request (another origin holds the group, it is islanded) wait this long.
-_ASK_AGAIN_S = 30.0
 #: A status older than this many asking periods is not relied on.
 _STATUS_PERIODS = 3
 
@@ -132,7 +130,7 @@ class Vvo:
             elif reply.result is Result.FAILED:
                 refused[reply.group_id] = now_ms
         fresh = {group: reply for group, reply in known.items() if reply.time_ms >= oldest_ms}
-        again_ms = now_ms - _ASK_AGAIN_S * 1000
+        again_ms = now_ms - self._config.ask_again_s * 1000
         recent = {group: at_ms for group, at_ms in refused.items() if at_ms > again_ms}
         return replace(state, replies=fresh, refused_ms=recent)
 
