@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.groups.backend import Asker
@@ -284,6 +286,31 @@ async def test_a_message_delivered_twice_has_its_effect_once(field):
     first = await field.ask(request)
     assert await field.ask(request) == first
     assert field.sent == [("mg.req_p", 100e3), ("mg.req_p_active", 1.0)]
+
+
+async def test_a_message_id_used_again_for_another_request_is_refused(field):
+    first = dispatch(field, 100e3)
+    await field.ask(first)
+    again = replace(first, address=replace(first.address, time_ms=field.clock.utc_ms() + 1000))
+    assert (await field.ask(again)).result is Result.OK
+    other = replace(first, schedule=((0.0, -50e3),))
+    reply = await field.ask(other)
+    assert reply.result is Result.FAILED
+    assert "another request" in reply.errors[0].reason
+    assert field.sent == [("mg.req_p", 100e3), ("mg.req_p_active", 1.0)]
+
+
+async def test_a_dispatch_ends_when_it_was_asked_to_not_before(field, clock):
+    await field.ask(dispatch(field, 100e3))
+    end_ms = clock.utc_ms() + 60_000
+    address = field.address()
+    await field.ask(DispatchRequest(address=address, quantity=P, schedule=(), start_ms=end_ms))
+    assert field.sent_to("mg")["req_p_active"] == 1.0
+    clock.advance(60)
+    field.show_all(mg__poi_p=100e3, mg__poi_q=0, mg__poi_closed=1)
+    field.show("mg.req_p_active", 1.0)
+    await field.service.tick()
+    assert field.sent_to("mg")["req_p_active"] == 0.0
 
 
 async def test_an_unknown_group_is_named(field):
