@@ -30,8 +30,8 @@ class GroupForecaster:
         """Take one sample of every group; call it every ``SAMPLE_EVERY_S``."""
         for (name, quantity), history in self._past.items():
             present = self._groups[name].present(quantity)
-            if present.good and present.value is not None:
-                history.add(present.value)
+            # a gap keeps its place: what was measured before an outage is not the present
+            history.add(present.value if present.good else None)
 
     def __call__(self, request: ForecastRequest, now_ms: int) -> Forecast | None:
         """Forecast what a request asks for; None where some of it cannot be."""
