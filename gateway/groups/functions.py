@@ -85,6 +85,8 @@ class FunctionRunner:
         applied = await group.apply(self._plan(group, make), order)
         signed = limit_w if request.direction.value == "EXPORT" else -limit_w
         shown = await self._shown(group, "held_limit", signed, applied)
+        if applied.refusals:  # whoever did not take its part is bound by nothing
+            shown = None
         held = Held(
             quantity=Quantity.ACTIVE_POWER,
             requested=limit_w,
