@@ -59,10 +59,14 @@ class Submitter:
         submit: Callable[[Command], Awaitable[CommandResult]],
         release: Callable[[str, str], Awaitable[CommandResult | None]],
         set_default: Callable[[str, float, str], None],
+        withdraw: Callable[[str, str], None],
+        holder: Callable[[str], Command | None],
     ) -> None:
         self.submit = submit
         self.release = release
         self.set_default = set_default
+        self.withdraw = withdraw
+        self.holder = holder
 
 
 class PointGroup:
@@ -171,6 +175,11 @@ class PointGroup:
         for point in set_points:
             await self._submitter.release(point, origin)
         for point in enables:
+            other = self._submitter.holder(point)
+            if other is not None and other.origin not in (origin, "default"):
+                self._submitter.withdraw(point, origin)
+                refusals[point.partition(".")[0]] = f"{point}: held by {other.origin}"
+                continue
             result = await self._submitter.release(point, origin)
             if result is None:
                 result = await self._submitter.submit(_command(Write(point, 0.0), order))
@@ -190,6 +199,8 @@ class PointGroup:
             result = await self._submitter.submit(_command(write, order))
             if not result.ok:
                 return f"{write.point}: {result.detail or result.status.name}"
+            if write.momentary:
+                self._submitter.withdraw(write.point, order.asker.name)
         return ""
 
 

@@ -32,11 +32,14 @@ class Write:
 
     Attributes:
         resets_to: what the point falls back to when the claim on it ends; None for nothing.
+        momentary: it starts something and is over then; a claim kept on it would start that
+            again when a later one ends.
     """
 
     point: str
     value: float
     resets_to: float | None = None
+    momentary: bool = False
 
 
 class UnsupportedError(Exception):
@@ -139,10 +142,10 @@ def island(view: DerView, action: IslandAction) -> list[Write]:
     _need(view.der, "disconnect")
     if action is IslandAction.RECONNECT:
         role = "reconnect" if view.der.has("reconnect") else "disconnect"
-        return [_write(view.der, role, 1.0 if role == "reconnect" else 0.0)]
+        return [_ask(view.der, role, 1.0 if role == "reconnect" else 0.0)]
     mode = 1.0 if action is IslandAction.EMERGENCY else 0.0
-    writes = [_write(view.der, "island_mode", mode)] if view.der.has("island_mode") else []
-    return [*writes, _write(view.der, "disconnect", 1.0)]
+    writes = [_ask(view.der, "island_mode", mode)] if view.der.has("island_mode") else []
+    return [*writes, _ask(view.der, "disconnect", 1.0)]
 
 
 def points_of(der: DerPoints, roles: Sequence[str]) -> Iterator[str]:
@@ -182,3 +185,7 @@ def _enable(der: DerPoints, role: str) -> Write:
 
 def _write(der: DerPoints, role: str, value: float) -> Write:
     return Write(der.points[role], value)
+
+
+def _ask(der: DerPoints, role: str, value: float) -> Write:
+    return Write(der.points[role], value, momentary=True)

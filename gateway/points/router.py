@@ -97,6 +97,10 @@ class Router:
         """End an origin's claim without sending anything."""
         self._arbiter.withdraw(point, origin)
 
+    def holder(self, point: str) -> Command | None:
+        """The claim that holds a point now; None where it is free."""
+        return self._arbiter.holder(point, self._clock.utc_ms())
+
     async def release(self, point: str, origin: str) -> CommandResult | None:
         """End an origin's claim; whoever holds the point then is sent. None if nobody does."""
         now_ms = self._clock.utc_ms()

@@ -313,6 +313,47 @@ async def test_a_dispatch_ends_when_it_was_asked_to_not_before(field, clock):
     assert field.sent_to("mg")["req_p_active"] == 0.0
 
 
+async def test_ending_ones_own_dispatch_does_not_end_anothers(field):
+    other = Asker("other", Priority.GROUP_FUNCTION)
+    await field.ask(dispatch(field, 100e3))
+    await field.ask(dispatch(field, 50e3), other)
+    reply = await field.ask(DispatchRequest(address=field.address(), quantity=P, schedule=()))
+    assert field.sent_to("mg") == {"req_p": 50e3, "req_p_active": 1.0}
+    assert "other" in reply.errors[0].reason
+    ended = DispatchRequest(address=field.address(), quantity=P, schedule=())
+    assert (await field.ask(ended, other)).result is Result.OK
+    assert field.sent_to("mg")["req_p_active"] == 0.0
+
+
+async def test_an_old_islanding_request_does_not_come_back_when_a_later_command_ends(field, clock):
+    for action in (IslandAction.PLANNED, IslandAction.RECONNECT):
+        await field.ask(IslandRequest(address=field.address(), action=action))
+    field.show_all(mg__req_disconnect=0, mg__req_connect=0)
+    expires_ms = clock.utc_ms() + 1000
+    command = Command("mg.req_disconnect", 0.0, "mqtt", Priority.OPERATOR, expires_ms=expires_ms)
+    assert (await field.router.submit(command)).ok
+    field.sent.clear()
+    clock.advance(1)
+    await field.router.expire()
+    assert field.sent == []
+
+
+async def test_a_limit_that_some_members_did_not_take_is_not_said_to_be_held(field):
+    field.dead.add("pv2")
+    reply = await field.ask(LimitRequest(address=field.address("pv"), limit_w=100e3))
+    assert reply.result is Result.PARTIAL
+    assert reply.held[0].held is None
+
+
+async def test_a_forecast_is_not_made_from_what_was_measured_before_an_outage(field):
+    for _ in range(60):
+        field.forecaster.sample()
+    field.lose("mg")
+    field.forecaster.sample()
+    reply = await field.ask(ForecastRequest(address=field.address(), intervals=3, interval_s=60))
+    assert reply.result is Result.FAILED
+
+
 async def test_an_unknown_group_is_named(field):
     reply = await field.ask(dispatch(field, 1, "nowhere"))
     assert reply.result is Result.FAILED
