@@ -7,12 +7,14 @@ all end here. There is no second path.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from gateway.model.clock import Clock
 from gateway.model.command import Command, CommandResult, CommandStatus, Priority
+from gateway.model.errors import AuditError
 from gateway.points.arbiter import Arbiter
 from gateway.points.interlock import Interlock, Refusal
 from gateway.points.store import PointStore
@@ -33,7 +35,10 @@ class Actuator(Protocol):
 
 
 class Audit(Protocol):
-    """What remembers commands. Intent is on disk before anything is sent."""
+    """What remembers commands. Intent is on disk before anything is sent.
+
+    Both raise AuditError where they cannot remember.
+    """
 
     def intend(self, command: Command, arbiter: str, interlock: str, time_ms: int) -> int:
         """Record a command and both verdicts; returns the record's id."""
@@ -175,14 +180,19 @@ class Router:
         return result
 
     async def _send(self, command: Command, verdict: str) -> CommandResult:
-        record = self._audit.intend(command, verdict, "passed", self._clock.utc_ms())
+        try:
+            record = self._audit.intend(command, verdict, "passed", self._clock.utc_ms())
+        except AuditError as error:  # nothing goes out that is not on record
+            return CommandResult(command, CommandStatus.HARDWARE_ERROR, f"not sent: {error}")
         self._interlock.note_sent(command.point, self._clock.monotonic_s())
         self._taken.pop(command.point, None)
         result = CommandResult(command, CommandStatus.UNDEFINED, "cut off while under way")
         try:
             result = await self._actuators[command.point].operate(command)
         finally:
-            self._audit.conclude(record, result, self._clock.utc_ms())
+            # it went out: whoever asked must hear how it ended, on record or not
+            with contextlib.suppress(AuditError):
+                self._audit.conclude(record, result, self._clock.utc_ms())
         return result
 
     def _check(self, command: Command) -> Refusal | None:
@@ -226,7 +236,7 @@ class Router:
     ) -> CommandResult:
         now_ms = self._clock.utc_ms()
         result = CommandResult(command, status, interlock or arbiter)
-        self._audit.conclude(
-            self._audit.intend(command, arbiter, interlock, now_ms), result, now_ms
-        )
+        with contextlib.suppress(AuditError):  # a refusal sends nothing; the trail says its fault
+            record = self._audit.intend(command, arbiter, interlock, now_ms)
+            self._audit.conclude(record, result, now_ms)
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 
 import pytest
 
@@ -268,3 +269,32 @@ async def test_points_that_do_not_exist_cost_no_memory(bench):
     for number in range(50):
         await bench.router.submit(Command(f"x.{number}", 1, "mqtt", Priority.OPERATOR))
     assert len(bench.router._turn) == 0
+
+
+async def test_nothing_goes_out_while_the_trail_cannot_be_written_and_that_is_said(bench, tmp_path):
+    bench.online()
+    await bench.ask(1)
+    locker = sqlite3.connect(tmp_path / "audit.sqlite", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")  # what a backup or a curious shell does
+    result = await bench.router.submit(Command("d.sp", 2, "op", Priority.OPERATOR))
+    assert result.status is CommandStatus.HARDWARE_ERROR
+    assert "audit trail cannot be written" in result.detail
+    assert "locked" in bench.trail.fault
+    assert await bench.ask(99) is CommandStatus.OUT_OF_RANGE
+    assert bench.sent == [1]
+    locker.execute("ROLLBACK")
+    locker.close()
+    assert await bench.ask(3) is CommandStatus.SUCCESS
+    assert bench.trail.fault == ""
+    assert bench.sent == [1, 3]
+
+
+async def test_a_command_that_went_out_says_how_it_ended_though_the_disk_filled_up(bench):
+    bench.online()
+    bench.gate = asyncio.Event()
+    task = asyncio.create_task(bench.ask(1))
+    await asyncio.sleep(0)
+    bench.trail.close()
+    bench.gate.set()
+    assert await task is CommandStatus.SUCCESS
+    assert bench.trail.fault
