@@ -162,12 +162,19 @@ class PointGroup:
         taken = tuple(name for name in names if name not in refusals)
         return Applied(taken, refusals)
 
-    async def end(self, enables: Sequence[str], set_points: Sequence[str], order: Order) -> Applied:
+    async def end(
+        self,
+        enables: Sequence[str],
+        set_points: Sequence[str],
+        rivals: Sequence[str],
+        order: Order,
+    ) -> Applied:
         """End a function: hand each point to its next holder, or switch the enable off.
 
         Args:
             enables: points that go to 0 where nobody else holds them.
             set_points: points that stay as they are where nobody else holds them.
+            rivals: enables that were off for this function's sake; theirs again once it is off.
             order: whose claims end.
         """
         origin = order.asker.name
@@ -186,6 +193,8 @@ class PointGroup:
                 await self._submitter.release(point, origin)
             if not result.ok:
                 refusals[point.partition(".")[0]] = result.detail or result.status.name
+        for point in rivals:
+            await self._submitter.release(point, origin)
         taken = {point.partition(".")[0] for point in enables} - refusals.keys()
         return Applied(tuple(sorted(taken)), refusals)
 

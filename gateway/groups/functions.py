@@ -110,11 +110,11 @@ class FunctionRunner:
     ) -> GroupReply:
         ders = [view.der for view in group.views.values()]
         enables = [point for der in ders for point in writes.points_of(der, [f"{stem}_enable"])]
-        roles = [stem, f"{stem}_set"]
-        set_points = [point for der in ders for point in writes.points_of(der, roles)]
+        set_points = [point for der in ders for point in writes.claimed(der, stem)]
+        rivals = [point for der in ders for point in writes.rivals(der, stem)]
         if not enables:
             return failed(request.address, self._clock.utc_ms(), "the group has no such function")
-        applied = await group.end(enables, set_points, order)
+        applied = await group.end(enables, set_points, rivals, order)
         held = Held(quantity=quantity, requested=None, held=None)
         return outcome(request.address, self._clock.utc_ms(), applied, held)
 

@@ -153,6 +153,19 @@ def points_of(der: DerPoints, roles: Sequence[str]) -> Iterator[str]:
     yield from (der.points[role] for role in roles if role in der.points)
 
 
+def claimed(der: DerPoints, stem: str) -> Iterator[str]:
+    """Points of a function, beside its enable, that carrying it out may have claimed."""
+    own = [role for role in der.points if role == stem or role.startswith(f"{stem}_")]
+    yield from points_of(der, [role for role in own if role != f"{stem}_enable"])
+    yield from (point for point, _ in der.presets.get(f"{stem}_enable", ()))
+
+
+def rivals(der: DerPoints, stem: str) -> Iterator[str]:
+    """Enables that were switched off for this function's sake."""
+    if f"{stem}_enable" in _REACTIVE:
+        yield from points_of(der, [role for role in _REACTIVE if role != f"{stem}_enable"])
+
+
 def _need(der: DerPoints, *roles: str) -> None:
     missing = [role for role in roles if role not in der.points]
     if missing:

@@ -325,6 +325,20 @@ async def test_ending_ones_own_dispatch_does_not_end_anothers(field):
     assert field.sent_to("mg")["req_p_active"] == 0.0
 
 
+async def test_an_ended_function_leaves_nothing_claimed(field):
+    operator, points = Asker("operator:kim", Priority.OPERATOR), ((95.0, 40.0), (105.0, -40.0))
+    await field.ask(dispatch(field, 10e3, "pv", Q))
+    for ended in (False, True):
+        address = field.address("pv")
+        request = CurveRequest(address=address, points=() if ended else points)
+        assert (await field.ask(request, operator)).result is Result.OK
+    held = {p.spec.id: field.router.holder(p.spec.id) for p in field.site.points}
+    assert not [p for p, claim in held.items() if claim and claim.origin == "operator:kim"]
+    # what the curve had pushed aside is on again, and not before the curve is off
+    enables = [(p, v) for p, v in field.sent if p in ("pv1.vv_ena", "pv1.q_set_ena")]
+    assert enables[-2:] == [("pv1.vv_ena", 0.0), ("pv1.q_set_ena", 1.0)]
+
+
 async def test_an_old_islanding_request_does_not_come_back_when_a_later_command_ends(field, clock):
     for action in (IslandAction.PLANNED, IslandAction.RECONNECT):
         await field.ask(IslandRequest(address=field.address(), action=action))
