@@ -16,6 +16,7 @@ from gateway.apps.vvo.objective import Objective
 from gateway.apps.vvo.orders import commands, requests
 from gateway.apps.vvo.plant import Movable, apply_present, group_injection, injection, movables
 from gateway.apps.vvo.search import coordinate_search
+from gateway.apps.vvo.stuck import Standing, alarms, stuck, watch
 from gateway.grid.powerflow import PowerFlow
 from gateway.groups.messages import (
     Address,
@@ -52,6 +53,7 @@ class VvoState:
         refused_ms: when a group last refused a request.
         asked_ms: when each group's status was asked last.
         sequence: number of the last message made.
+        taps: where each regulator stands, and since when.
     """
 
     multipliers: NDArray[np.float64] = field(default_factory=lambda: np.ones((3, 2)))
@@ -59,6 +61,7 @@ class VvoState:
     refused_ms: Mapping[str, int] = field(default_factory=dict)
     asked_ms: Mapping[str, int] = field(default_factory=dict)
     sequence: int = 0
+    taps: Mapping[str, Standing] = field(default_factory=dict)
 
 
 class Vvo:
@@ -101,7 +104,10 @@ class Vvo:
         state = replace(state, multipliers=estimate.multipliers)
         if estimate.metered == 0:
             return _held(messages, state, _NO_METER)
+        state = replace(state, taps=watch(config, image, state.taps, now_ms))
+        still = stuck(state.taps, now_ms)
         controls = movables(config, image, state.replies, frozenset(state.refused_ms))
+        controls = tuple(own for own in controls if own.control.element not in still)
         powers = self._powers_w(image, state.replies)
         objective = Objective(config, self._model, controls, powers, estimate.bias_pu, self._judged)
         start = tuple(movable.present for movable in controls)
@@ -123,7 +129,7 @@ class Vvo:
         return Decision(
             commands=orders if acting else (),
             messages=(*messages, *asks) if acting else messages,
-            alarms=self._alarms(estimate),
+            alarms=(*self._alarms(estimate), *alarms(state.taps, still)),
             state=state,
             notes=notes,
             advice=() if acting else orders,

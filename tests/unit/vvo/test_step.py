@@ -332,3 +332,18 @@ def test_without_a_solution_every_control_is_held_and_the_next_cycle_begins_anew
     assert np.array_equal(held.state.multipliers, np.ones((3, 2)))
     model.diverges = False
     assert vvo.step(image, (), held.state, 20_000).commands
+
+
+def test_no_plan_rests_on_a_tap_changer_that_does_not_follow(plant):
+    plant.load = 1.1
+    plant.measure()
+    wanted = plant.store["f.tap_a"].value + 4
+    plant.store.update("f.cmd_a", Measurement(wanted, Quality.ONLINE, 0))
+    vvo, image, state = app(), plant.store.freeze(), VvoState()
+    for now_ms in (10_000, 131_000):
+        decision = vvo.step(image, (), state, now_ms)
+        state = decision.state
+    assert "f.cmd_a" not in {command.point for command in decision.commands}
+    assert {"f.cmd_b", "f.cmd_c"} & {command.point for command in decision.commands}
+    (alarm,) = [a for a in decision.alarms if a.source == "vvo:reg60a" and a.active]
+    assert "stands at 0, commanded 4" in alarm.text
