@@ -43,7 +43,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         asked.strftime("%H:%M:%S.%f")[:-3],
         row["point"],
-        f"{row['value']:g}",
+        "nan" if row["value"] is None else f"{row['value']:g}",  # SQLite keeps NaN as NULL
         row["origin"],
         row["reason"],
         row["arbiter"],

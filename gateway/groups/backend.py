@@ -59,10 +59,14 @@ class Submitter:
         submit: Callable[[Command], Awaitable[CommandResult]],
         release: Callable[[str, str], Awaitable[CommandResult | None]],
         set_default: Callable[[str, float, str], None],
+        withdraw: Callable[[str, str], None],
+        holder: Callable[[str], Command | None],
     ) -> None:
         self.submit = submit
         self.release = release
         self.set_default = set_default
+        self.withdraw = withdraw
+        self.holder = holder
 
 
 class PointGroup:
@@ -158,12 +162,19 @@ class PointGroup:
         taken = tuple(name for name in names if name not in refusals)
         return Applied(taken, refusals)
 
-    async def end(self, enables: Sequence[str], set_points: Sequence[str], order: Order) -> Applied:
+    async def end(
+        self,
+        enables: Sequence[str],
+        set_points: Sequence[str],
+        rivals: Sequence[str],
+        order: Order,
+    ) -> Applied:
         """End a function: hand each point to its next holder, or switch the enable off.
 
         Args:
             enables: points that go to 0 where nobody else holds them.
             set_points: points that stay as they are where nobody else holds them.
+            rivals: enables that were off for this function's sake; theirs again once it is off.
             order: whose claims end.
         """
         origin = order.asker.name
@@ -171,12 +182,19 @@ class PointGroup:
         for point in set_points:
             await self._submitter.release(point, origin)
         for point in enables:
+            other = self._submitter.holder(point)
+            if other is not None and other.origin not in (origin, "default"):
+                self._submitter.withdraw(point, origin)
+                refusals[point.partition(".")[0]] = f"{point}: held by {other.origin}"
+                continue
             result = await self._submitter.release(point, origin)
             if result is None:
                 result = await self._submitter.submit(_command(Write(point, 0.0), order))
                 await self._submitter.release(point, origin)
             if not result.ok:
                 refusals[point.partition(".")[0]] = result.detail or result.status.name
+        for point in rivals:
+            await self._submitter.release(point, origin)
         taken = {point.partition(".")[0] for point in enables} - refusals.keys()
         return Applied(tuple(sorted(taken)), refusals)
 
@@ -190,6 +208,8 @@ class PointGroup:
             result = await self._submitter.submit(_command(write, order))
             if not result.ok:
                 return f"{write.point}: {result.detail or result.status.name}"
+            if write.momentary:
+                self._submitter.withdraw(write.point, order.asker.name)
         return ""
 
 

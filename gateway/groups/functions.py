@@ -85,6 +85,8 @@ class FunctionRunner:
         applied = await group.apply(self._plan(group, make), order)
         signed = limit_w if request.direction.value == "EXPORT" else -limit_w
         shown = await self._shown(group, "held_limit", signed, applied)
+        if applied.refusals:  # whoever did not take its part is bound by nothing
+            shown = None
         held = Held(
             quantity=Quantity.ACTIVE_POWER,
             requested=limit_w,
@@ -108,11 +110,11 @@ class FunctionRunner:
     ) -> GroupReply:
         ders = [view.der for view in group.views.values()]
         enables = [point for der in ders for point in writes.points_of(der, [f"{stem}_enable"])]
-        roles = [stem, f"{stem}_set"]
-        set_points = [point for der in ders for point in writes.points_of(der, roles)]
+        set_points = [point for der in ders for point in writes.claimed(der, stem)]
+        rivals = [point for der in ders for point in writes.rivals(der, stem)]
         if not enables:
             return failed(request.address, self._clock.utc_ms(), "the group has no such function")
-        applied = await group.end(enables, set_points, order)
+        applied = await group.end(enables, set_points, rivals, order)
         held = Held(quantity=quantity, requested=None, held=None)
         return outcome(request.address, self._clock.utc_ms(), applied, held)
 

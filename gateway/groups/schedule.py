@@ -95,6 +95,8 @@ def _parts(request: SetPointRequest, now_ms: int) -> Iterator[tuple[int, SetPoin
                 left_s = 0.0 if open_end else max((end_ms - at_ms) / 1000, 0.001)
                 yield at_ms, replace(request, schedule=((left_s, value),), start_ms=at_ms)
                 at_ms += round(1000 * seconds)
+        case DispatchRequest(start_ms=start_ms):  # no schedule: the dispatch ends then
+            yield start_ms, request
         case IslandRequest(not_before_ms=not_before_ms):
             yield max(not_before_ms, 0), request
         case _:

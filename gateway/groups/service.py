@@ -66,7 +66,7 @@ class GroupService:
         self._clock = clock
         self._runner = FunctionRunner(settler, clock)
         self._schedule = Schedule()
-        self._answers: dict[str, asyncio.Future[GroupReply]] = {}
+        self._answers: dict[str, tuple[GroupRequest, asyncio.Future[GroupReply]]] = {}
 
     @property
     def groups(self) -> Mapping[str, PointGroup]:
@@ -77,13 +77,17 @@ class GroupService:
         """Answer one request. Never raises for a refusal.
 
         A message id seen before gets its first reply again: a sender that lost our reply may
-        repeat itself without a second effect.
+        repeat itself without a second effect. Another request under that id is refused: its
+        sender would take the first one's success for its own.
         """
         key = f"{asker.name} {request.address.message_id}"
-        answer = self._answers.get(key)
+        first, answer = self._answers.get(key, (request, None))
+        if not _repeats(request, first):
+            used = "this message id was used for another request: nothing was done"
+            return failed(request.address, self._clock.utc_ms(), used)
         if answer is None:
             answer = asyncio.ensure_future(self._answer(request, asker))
-            self._answers[key] = answer
+            self._answers[key] = request, answer
             while len(self._answers) > _REMEMBERED:
                 del self._answers[next(iter(self._answers))]
         return await asyncio.shield(answer)
@@ -173,6 +177,12 @@ class GroupService:
             expires_ms=expiry_ms(request, now_ms),
         )
         return await self._runner.run(group, request, order)
+
+
+def _repeats(request: GroupRequest, first: GroupRequest) -> bool:
+    """Whether a request says what the first one said; a repetition may be stamped anew."""
+    stamped = replace(request.address, time_ms=first.address.time_ms)
+    return replace(request, address=stamped) == first
 
 
 def _refused(group: PointGroup, request: SetPointRequest, now_ms: int) -> GroupReply | None:

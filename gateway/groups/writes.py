@@ -32,11 +32,14 @@ class Write:
 
     Attributes:
         resets_to: what the point falls back to when the claim on it ends; None for nothing.
+        momentary: it starts something and is over then; a claim kept on it would start that
+            again when a later one ends.
     """
 
     point: str
     value: float
     resets_to: float | None = None
+    momentary: bool = False
 
 
 class UnsupportedError(Exception):
@@ -139,15 +142,28 @@ def island(view: DerView, action: IslandAction) -> list[Write]:
     _need(view.der, "disconnect")
     if action is IslandAction.RECONNECT:
         role = "reconnect" if view.der.has("reconnect") else "disconnect"
-        return [_write(view.der, role, 1.0 if role == "reconnect" else 0.0)]
+        return [_ask(view.der, role, 1.0 if role == "reconnect" else 0.0)]
     mode = 1.0 if action is IslandAction.EMERGENCY else 0.0
-    writes = [_write(view.der, "island_mode", mode)] if view.der.has("island_mode") else []
-    return [*writes, _write(view.der, "disconnect", 1.0)]
+    writes = [_ask(view.der, "island_mode", mode)] if view.der.has("island_mode") else []
+    return [*writes, _ask(view.der, "disconnect", 1.0)]
 
 
 def points_of(der: DerPoints, roles: Sequence[str]) -> Iterator[str]:
     """Points that play these roles, those that exist."""
     yield from (der.points[role] for role in roles if role in der.points)
+
+
+def claimed(der: DerPoints, stem: str) -> Iterator[str]:
+    """Points of a function, beside its enable, that carrying it out may have claimed."""
+    own = [role for role in der.points if role == stem or role.startswith(f"{stem}_")]
+    yield from points_of(der, [role for role in own if role != f"{stem}_enable"])
+    yield from (point for point, _ in der.presets.get(f"{stem}_enable", ()))
+
+
+def rivals(der: DerPoints, stem: str) -> Iterator[str]:
+    """Enables that were switched off for this function's sake."""
+    if f"{stem}_enable" in _REACTIVE:
+        yield from points_of(der, [role for role in _REACTIVE if role != f"{stem}_enable"])
 
 
 def _need(der: DerPoints, *roles: str) -> None:
@@ -182,3 +198,7 @@ def _enable(der: DerPoints, role: str) -> Write:
 
 def _write(der: DerPoints, role: str, value: float) -> Write:
     return Write(der.points[role], value)
+
+
+def _ask(der: DerPoints, role: str, value: float) -> Write:
+    return Write(der.points[role], value, momentary=True)

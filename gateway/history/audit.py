@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.model.command import Command, CommandResult, CommandStatus
+from gateway.model.errors import AuditError
 
 #: Rows kept a table; older ones go when the file is opened and every so many entries.
 MAX_ROWS = 1_000_000
 _PRUNE_EVERY = 10_000
+#: How long another process may lock the file before a write fails; the loop waits that long.
+_LOCKED_S = 0.1
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (
@@ -71,13 +74,17 @@ class AuditTrail:
     Args:
         path: the SQLite file; its folder must exist.
 
+    Attributes:
+        fault: why the last write failed; empty after one that did not.
+
     Raises:
         sqlite3.Error: the file is no SQLite database or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database = sqlite3.connect(path, timeout=_LOCKED_S, isolation_level=None)
         self._database.row_factory = sqlite3.Row
+        self.fault = ""
         self._database.execute("PRAGMA journal_mode = WAL")
         # NORMAL: a commit survives the process; the last ones may be lost with the machine's power
         self._database.execute("PRAGMA synchronous = NORMAL")
@@ -90,9 +97,12 @@ class AuditTrail:
         self._database.close()
 
     def intend(self, command: Command, arbiter: str, interlock: str, time_ms: int) -> int:
-        """Record a command with both verdicts before it is sent; returns the record's id."""
-        self._count()
-        cursor = self._database.execute(
+        """Record a command with both verdicts before it is sent; returns the record's id.
+
+        Raises:
+            AuditError: it is not on record, so it must not be sent.
+        """
+        return self._write(
             "INSERT INTO commands (asked_ms, point, value, origin, priority, mode, correlation,"
             " reason, arbiter, interlock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -108,19 +118,25 @@ class AuditTrail:
                 interlock,
             ),
         )
-        return int(cursor.lastrowid or 0)
 
     def conclude(self, record: int, result: CommandResult, time_ms: int) -> None:
-        """Record how a command ended."""
-        self._database.execute(
+        """Record how a command ended.
+
+        Raises:
+            AuditError: the record still shows the command as under way.
+        """
+        self._write(
             "UPDATE commands SET status = ?, detail = ?, value_sent = ?, ended_ms = ? WHERE id = ?",
             (result.status.name, result.detail, result.value_sent, time_ms, record),
         )
 
     def message(self, entry: MessageEntry) -> None:
-        """Record one group request with its outcome."""
-        self._count()
-        self._database.execute(
+        """Record one group request with its outcome.
+
+        Raises:
+            AuditError: it is not on record.
+        """
+        self._write(
             "INSERT INTO messages (time_ms, direction, peer, group_id, function, correlation,"
             " result, summary) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -156,10 +172,18 @@ class AuditTrail:
         ).fetchone()
         return int(count)
 
-    def _count(self) -> None:
-        self._entries += 1
-        if self._entries % _PRUNE_EVERY == 0:
-            self._prune()
+    def _write(self, statement: str, values: tuple[object, ...]) -> int:
+        """Write one row; returns its id. Prunes every so many."""
+        try:
+            self._entries += 1
+            if self._entries % _PRUNE_EVERY == 0:
+                self._prune()
+            row = self._database.execute(statement, values).lastrowid
+        except sqlite3.Error as error:
+            self.fault = f"the audit trail cannot be written: {error}"
+            raise AuditError(self.fault) from error
+        self.fault = ""
+        return int(row or 0)
 
     def _prune(self) -> None:
         for table in ("commands", "messages"):

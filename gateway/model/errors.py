@@ -45,6 +45,10 @@ class LinkError(TielineError):
     """The peer is lost: refused, reset, silent. The supervisor reconnects with back-off."""
 
 
+class AuditError(TielineError):
+    """The audit trail cannot be written: no command goes out until it can."""
+
+
 class RemoteProtocolError(TielineError):
     """The peer sent what the protocol forbids: close the connection and count it."""
 

@@ -6,6 +6,7 @@ utility's 2030.5, that over group functions and the DMS's VVO, all over the defa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.model.command import Command, Priority
@@ -79,6 +80,23 @@ class Arbiter:
         """Drop an origin's claim and bound on a point; nothing happens if it has none."""
         self._claims.get(point, {}).pop(origin, None)
         self._bounds.get(point, {}).pop(origin, None)
+
+    def claims_on(self, point: str) -> Mapping[str, Command]:
+        """A copy of every origin's claim on a point, oldest first; for :meth:`take_back`."""
+        return dict(self._claims.get(point, {}))
+
+    def take_back(self, point: str, origin: str, before: Mapping[str, Command]) -> None:
+        """Undo an origin's last claim: what it held before, if anything, stands again.
+
+        Args:
+            point: where.
+            origin: whose last claim is undone.
+            before: the point's claims before it, from :meth:`claims_on`.
+        """
+        now = self._claims.get(point, {})
+        kept = {o: c if o == origin else now[o] for o, c in before.items() if o in now}
+        kept |= {o: c for o, c in now.items() if o not in kept and o != origin}
+        self._claims[point] = kept
 
     def holder(self, point: str, now_ms: int) -> Command | None:
         """The claim that holds a point, its value inside the bounds over it; None if free."""

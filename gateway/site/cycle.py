@@ -19,6 +19,8 @@ from gateway.site.worker import StepFailedError, StepOverrunError, StepWorker
 State = TypeVar("State")
 #: Results and alarms kept for the operator's table.
 _KEPT = 200
+#: How long a child may take to start and to build its application.
+_BUILD_S = 20.0
 
 
 @dataclass
@@ -94,8 +96,8 @@ class ControlCycle(Generic[State]):
     async def _cycle(self) -> None:
         image, now_ms = self._store.freeze(), self._clock.utc_ms()
         replies, self._replies = tuple(self._replies), []
-        # the first step builds the model in the child, which takes longer than a step
-        timeout_s = self._period_s if self.record.cycles else self._period_s + 20.0
+        # a new child builds the model first, at start and after each that was cut
+        timeout_s = self._period_s if self._worker.is_built else self._period_s + _BUILD_S
         try:
             decision: Decision[State] = await self._worker.step(
                 timeout_s, image, replies, self._state, now_ms

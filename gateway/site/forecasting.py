@@ -30,14 +30,12 @@ class GroupForecaster:
         """Take one sample of every group; call it every ``SAMPLE_EVERY_S``."""
         for (name, quantity), history in self._past.items():
             present = self._groups[name].present(quantity)
-            if present.good and present.value is not None:
-                history.add(present.value)
+            # a gap keeps its place: what was measured before an outage is not the present
+            history.add(present.value if present.good else None)
 
     def __call__(self, request: ForecastRequest, now_ms: int) -> Forecast | None:
         """Forecast what a request asks for; None where some of it cannot be."""
         group = self._groups[request.address.group_id]
-        if any(history.last is None for history in self._past.values()):
-            self.sample()  # asked before the first sample was due
         begin_ms = request.start_ms or now_ms
         step_ms = round(request.interval_s * 1000)
         starts_ms = [begin_ms + number * step_ms for number in range(request.intervals)]

@@ -29,7 +29,9 @@ def der_points(device: Device) -> DerPoints:
 
 def point_groups(site: Site, store: PointStore, router: Router) -> dict[str, PointGroup]:
     """Every group of a site."""
-    submitter = Submitter(router.submit, router.release, router.set_default)
+    submitter = Submitter(
+        router.submit, router.release, router.set_default, router.withdraw, router.holder
+    )
     return {
         name: PointGroup(name, [der_points(d) for d in site.members(name)], store, submitter)
         for name in site.file.groups

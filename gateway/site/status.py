@@ -30,6 +30,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         },
         "comm_lost_points": lost,
         "commands_sent": gateway.trail.commands_sent(),
+        "audit_fault": gateway.trail.fault,
         "messages": [dataclasses.asdict(entry) for entry in gateway.messages],
         "vvo": _cycle(gateway),
         "links": {

@@ -45,12 +45,17 @@ class StepWorker:
     Args:
         factory: builds the application's step in the child; must be picklable, like every
             argument and result.
+
+    Attributes:
+        is_built: a child runs that has built its application; else the next step waits for that.
+        statistics: live counts.
     """
 
     def __init__(self, factory: Callable[[], Step]) -> None:
         self._factory = factory
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
+        self.is_built = False
         self.statistics = WorkerStatistics()
 
     async def step(self, timeout_s: float, *arguments: object) -> Any:
@@ -62,10 +67,9 @@ class StepWorker:
         """
         pipe = self._pipe or self._start()
         try:
-            pipe.send(arguments)
             async with asyncio.timeout(timeout_s):
-                await _readable(pipe)
-            outcome, result = pipe.recv()
+                # a child that does not read, or stops half-way through, must not hold the loop
+                outcome, result = await asyncio.to_thread(_exchange, pipe, arguments)
         except TimeoutError:
             self.statistics.overruns += 1
             self.close()
@@ -78,15 +82,17 @@ class StepWorker:
             self.statistics.failures += 1
             raise StepFailedError(result)
         self.statistics.steps += 1
+        self.is_built = True
         return result
 
     def close(self) -> None:
         """End the child, if any."""
-        if self._pipe is not None:
-            self._pipe.close()
-        if self._process is not None:
+        self.is_built = False
+        if self._process is not None:  # first: it ends whoever still waits at the pipe
             self._process.kill()
             self._process.join(timeout=5)
+        if self._pipe is not None:
+            self._pipe.close()
         self._pipe = self._process = None
 
     def _start(self) -> Connection:
@@ -102,20 +108,9 @@ class StepWorker:
         return ours
 
 
-async def _readable(pipe: Connection) -> None:
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-
-    def wake() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_reader(pipe.fileno(), wake)
-    try:
-        await ready
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            loop.remove_reader(pipe.fileno())
+def _exchange(pipe: Connection, arguments: tuple[object, ...]) -> Any:
+    pipe.send(arguments)
+    return pipe.recv()
 
 
 def _serve(pipe: Connection, factory: Callable[[], Step]) -> None:

@@ -37,15 +37,15 @@ class History:
 
     def __init__(self, spacing_s: float) -> None:
         self.spacing_s = spacing_s
-        self._samples: deque[float] = deque(maxlen=_MOST_SAMPLES)
+        self._samples: deque[float | None] = deque(maxlen=_MOST_SAMPLES)
 
-    def add(self, value: float) -> None:
-        """Add the sample of now."""
+    def add(self, value: float | None) -> None:
+        """Add the sample of now; None where nothing good was measured."""
         self._samples.append(value)
 
     @property
     def last(self) -> float | None:
-        """The newest sample, None before the first."""
+        """The newest sample; None before the first and while nothing good is measured."""
         return self._samples[-1] if self._samples else None
 
     def moves(self, horizon_s: float) -> list[float]:
@@ -53,14 +53,16 @@ class History:
         lag = max(1, round(horizon_s / self.spacing_s))
         samples = list(self._samples)
         return sorted(
-            later - earlier for earlier, later in zip(samples, samples[lag:], strict=False)
+            later - earlier
+            for earlier, later in zip(samples, samples[lag:], strict=False)
+            if earlier is not None and later is not None
         )
 
 
 def forecast(
     history: History, bounds: Range, starts_ms: Iterable[int], now_ms: int
 ) -> list[Interval] | None:
-    """Forecast intervals that begin at ``starts_ms``; None where nothing was measured yet.
+    """Forecast intervals that begin at ``starts_ms``; None while nothing good is measured.
 
     Args:
         history: the quantity's past.

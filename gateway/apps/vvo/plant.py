@@ -125,7 +125,7 @@ def _groups(config: VvoConfig, replies: Mapping[str, GroupReply]) -> list[Movabl
     for position, group in enumerate(config.groups):
         reply = replies.get(group.group_id)
         now = reactive_range(reply)
-        if reply is None or now is None or not connected(reply):
+        if reply is None or now is None or not connected(reply) or not _measured(reply):
             continue
         if not _allowed(config, act=group.act):
             continue
@@ -148,6 +148,12 @@ def connected(reply: GroupReply) -> bool:
         if present.quantity is Quantity.CONNECTED:
             return present.good and present.value == 1.0
     return False
+
+
+def _measured(reply: GroupReply) -> bool:
+    """Whether every member stands behind the group's P and Q: a part of a sum is no present."""
+    good = {present.quantity for present in reply.present if present.good}
+    return {Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER} <= good
 
 
 def rating_va(group: Group, replies: Mapping[str, GroupReply]) -> float:

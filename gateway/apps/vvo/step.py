@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,7 @@ from gateway.apps.vvo.objective import Objective
 from gateway.apps.vvo.orders import commands, requests
 from gateway.apps.vvo.plant import Movable, apply_present, group_injection, injection, movables
 from gateway.apps.vvo.search import coordinate_search
+from gateway.apps.vvo.stuck import Standing, alarms, stuck, watch
 from gateway.grid.powerflow import PowerFlow
 from gateway.groups.messages import (
     Address,
@@ -32,8 +34,11 @@ _STATUS = (
     Quantity.APPARENT_POWER,
     Quantity.CONNECTED,
 )
+#: How far another box's clock may run ahead of ours.
+_CLOCKS_DIFFER_MS = 2000
 #: A status older than this many asking periods is not relied on.
 _STATUS_PERIODS = 3
+_NO_METER, _NOT_SOLVED = "no voltage meter is online", "the power flow does not converge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class VvoState:
         refused_ms: when a group last refused a request.
         asked_ms: when each group's status was asked last.
         sequence: number of the last message made.
+        taps: where each regulator stands, and since when.
     """
 
     multipliers: NDArray[np.float64] = field(default_factory=lambda: np.ones((3, 2)))
@@ -53,6 +59,7 @@ class VvoState:
     refused_ms: Mapping[str, int] = field(default_factory=dict)
     asked_ms: Mapping[str, int] = field(default_factory=dict)
     sequence: int = 0
+    taps: Mapping[str, Standing] = field(default_factory=dict)
 
 
 class Vvo:
@@ -89,18 +96,24 @@ class Vvo:
         messages, state = self._ask_status(state, now_ms)
         apply_present(self._model, config, image, state.replies)
         estimate = fit(self._model, config, image, state.multipliers)
+        if not estimate.solution.converged:
+            # loads fitted to a solution that is none would spoil every cycle to come
+            return _held(messages, replace(state, multipliers=np.ones((3, 2))), _NOT_SOLVED)
         state = replace(state, multipliers=estimate.multipliers)
-        if estimate.metered == 0 or not estimate.solution.converged:
-            return Decision(
-                (), messages, (_blind(active=True),), state, {"held": "no voltage meter"}
-            )
+        if estimate.metered == 0:
+            return _held(messages, state, _NO_METER)
+        state = replace(state, taps=watch(config, image, state.taps, now_ms))
+        still = stuck(state.taps, now_ms)
         controls = movables(config, image, state.replies, frozenset(state.refused_ms))
+        controls = tuple(own for own in controls if own.control.element not in still)
         powers = self._powers_w(image, state.replies)
         objective = Objective(config, self._model, controls, powers, estimate.bias_pu, self._judged)
         start = tuple(movable.present for movable in controls)
         found = coordinate_search(
             tuple(movable.control for movable in controls), start, objective.cost, config.max_solves
         )
+        if not math.isfinite(found.cost):
+            return _held(messages, state, _NOT_SOLVED)
         orders = tuple(commands(config, controls, found.setting, image, now_ms))
         objective.apply(found.setting)
         expected_pu = self._model.solve().voltages_pu + estimate.bias_pu
@@ -114,7 +127,7 @@ class Vvo:
         return Decision(
             commands=orders if acting else (),
             messages=(*messages, *asks) if acting else messages,
-            alarms=self._alarms(estimate),
+            alarms=(*self._alarms(estimate), *alarms(state.taps, still)),
             state=state,
             notes=notes,
             advice=() if acting else orders,
@@ -129,9 +142,11 @@ class Vvo:
                 known[reply.group_id] = reply
             elif reply.result is Result.FAILED:
                 refused[reply.group_id] = now_ms
-        fresh = {group: reply for group, reply in known.items() if reply.time_ms >= oldest_ms}
+        # a stamp from the future is the clock's that stepped back: it would never grow old
+        latest_ms = now_ms + _CLOCKS_DIFFER_MS
+        fresh = {g: reply for g, reply in known.items() if oldest_ms <= reply.time_ms <= latest_ms}
         again_ms = now_ms - self._config.ask_again_s * 1000
-        recent = {group: at_ms for group, at_ms in refused.items() if at_ms > again_ms}
+        recent = {group: at_ms for group, at_ms in refused.items() if again_ms < at_ms <= now_ms}
         return replace(state, replies=fresh, refused_ms=recent)
 
     def _ask_status(
@@ -142,7 +157,7 @@ class Vvo:
         asks: list[GroupRequest] = []
         asked, sequence = dict(state.asked_ms), state.sequence
         for group in self._config.groups:
-            if now_ms - asked.get(group.group_id, 0) >= period_ms:
+            if not 0 <= now_ms - asked.get(group.group_id, 0) < period_ms:
                 sequence += 1
                 address = self._address(group.group_id, sequence, now_ms)
                 asks.append(StatusRequest(address=address, quantities=_STATUS))
@@ -198,8 +213,11 @@ class Vvo:
     def _alarms(self, estimate: Estimate) -> tuple[Alarm, ...]:
         missing = len(self._config.voltages) - estimate.metered
         text = f"{missing} of {len(self._config.voltages)} voltage meters are not online"
-        return (_blind(active=False), Alarm("vvo:meters", text, active=missing > 0))
+        return (Alarm("vvo", "", active=False), Alarm("vvo:meters", text, active=missing > 0))
 
 
-def _blind(*, active: bool) -> Alarm:
-    return Alarm("vvo", "no voltage meter is online: every control is held", active)
+def _held(messages: tuple[GroupRequest, ...], state: VvoState, why: str) -> Decision[VvoState]:
+    """Nothing is commanded in a cycle whose state is not known."""
+    return Decision(
+        (), messages, (Alarm("vvo", f"{why}: every control is held"),), state, {"held": why}
+    )

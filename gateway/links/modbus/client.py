@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -118,19 +119,37 @@ class Caller:
         single = single_function == 5
         return await self.write(unit, write_request(Table.COIL, address, values, single=single))
 
-    async def write(self, unit: int, request: Request) -> Result:
-        """Send a write ahead of the polls, once; it is never sent again, whatever happens."""
+    async def write(self, unit: int, request: Request, within_s: float = math.inf) -> Result:
+        """Send a write ahead of the polls, once; it is never sent again, whatever happens.
+
+        Args:
+            unit: unit id.
+            request: the write.
+            within_s: not sent later than this from now, nor than the line lets writes wait.
+        """
         line = self._line
         if not line.has_write_room:
             return Result(Outcome.BUSY, sent=False)
         exchange = _Awaited(unit, request)
-        exchange.expires_s = asyncio.get_running_loop().time() + line.config.write_wait_s
+        wait_s = min(line.config.write_wait_s, within_s)
+        exchange.expires_s = asyncio.get_running_loop().time() + wait_s
         return await self._run(exchange)
 
     async def operate(
-        self, device: DeviceConfig, output: OutputPoint, command: Command
+        self,
+        device: DeviceConfig,
+        output: OutputPoint,
+        command: Command,
+        within_s: float = math.inf,
     ) -> CommandResult:
-        """Carry a command to an output; with read-back, succeed only if the device holds it."""
+        """Carry a command to an output; with read-back, succeed only if the device holds it.
+
+        Args:
+            device: the unit.
+            output: where the value goes.
+            command: what to write.
+            within_s: seconds until the command expires; it is not sent later.
+        """
         try:
             values = output.values(command.value)
         except ValueError as error:
@@ -138,7 +157,7 @@ class Caller:
         chosen = device.single_coil_function if output.table.is_bits else None
         single = (chosen or device.single_register_function) in (5, 6)
         request = write_request(output.table, output.address, values, single=single)
-        result = await self.write(device.unit, request)
+        result = await self.write(device.unit, request, within_s)
         status = command_status(result)
         if status is CommandStatus.SUCCESS and output.read_back:
             return await self._read_back(device.unit, output, values, command)

@@ -11,6 +11,7 @@ thousand.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -169,7 +170,10 @@ class ModbusPoller:
             detail = f"{command.point} is no output of a Modbus device"
             return CommandResult(command, CommandStatus.NOT_SUPPORTED, detail)
         config, output = known
-        return await self._callers[config.endpoint].operate(config, output, command)
+        # it may wait for its turn on the line, and expire there
+        left_ms = command.expires_ms - self._clock.utc_ms() if command.expires_ms else math.inf
+        caller = self._callers[config.endpoint]
+        return await caller.operate(config, output, command, left_ms / 1000)
 
     def _shared(self, plan: BlockPlan) -> BlockPlan:
         """Units of one kind share one layout: a thousand equal ones would fill the memory."""

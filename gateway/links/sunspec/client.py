@@ -56,8 +56,14 @@ class SunSpecState:
 
 @dataclass(frozen=True, slots=True)
 class _Adopting:
+    """Where a model's adoption shows: its result, and each curve's first register and points.
+
+    Points go by path inside the curve, with their first register in it and their length.
+    """
+
     device: SunSpecDevice
     result_at: int
+    curves: Mapping[int, tuple[int, Mapping[str, tuple[int, int]]]]
 
 
 class SunSpecLink:
@@ -155,8 +161,11 @@ class SunSpecLink:
                     await asyncio.sleep(_ADOPT_LOOK_S)
                     held = await caller.read(config.unit, Table.HOLDING, adopting.result_at, 1)
                     outcome = int(held[0])
+                    # a slow device still shows how the last adoption ended
+                    if outcome == _COMPLETED and not await _is_active(caller, command, adopting):
+                        outcome = 0
         except TimeoutError:
-            detail = f"the device did not say within {ADOPT_S:g} s whether it adopted the curve"
+            detail = f"within {ADOPT_S:g} s the device did not show the curve as adopted"
             return CommandResult(command, CommandStatus.TIMEOUT, detail, command.value)
         except (LinkError, RemoteProtocolError, ModbusExceptionError) as error:
             detail = f"written, but asking for the result failed: {error}"
@@ -176,5 +185,49 @@ def _adoptions(
         result = _ADOPTION.get(point.name or "")
         placed = points.get((point.model or 0, result)) if result else None
         if placed is not None:
-            found[f"{device.config.name}.{point.point}"] = _Adopting(device, placed.address)
+            curves = _curves(point.model or 0, points)
+            found[f"{device.config.name}.{point.point}"] = _Adopting(device, placed.address, curves)
     return found
+
+
+def _curves(
+    model: int, points: Mapping[tuple[int, str], PlacedPoint]
+) -> dict[int, tuple[int, dict[str, tuple[int, int]]]]:
+    curves: dict[int, dict[str, tuple[int, int]]] = {}
+    for (owner, path), placed in points.items():
+        group, _, rest = path.partition(".")
+        number, _, inside = rest.partition(".")
+        if owner == model and group in ("Crv", "Ctl") and inside:
+            own = (placed.address, placed.definition.words)
+            curves.setdefault(int(number), {})[inside] = own
+    return {
+        number: (start, {path: (at - start, words) for path, (at, words) in own.items()})
+        for number, own in curves.items()
+        for start in [min(at for at, _ in own.values())]
+    }
+
+
+async def _is_active(caller: Caller, command: Command, adopting: _Adopting) -> bool:
+    """Whether the active curve, the first, is the one asked for; True where there is no telling."""
+    asked, active = adopting.curves.get(int(command.value)), adopting.curves.get(1)
+    if asked is None or active is None or asked[1].keys() != active[1].keys():
+        return True
+    config, layout = adopting.device.config, asked[1]
+    count = max(at + words for at, words in layout.values())
+    if count > config.max_registers:
+        return True
+    wanted = (await caller.read(config.unit, Table.HOLDING, asked[0], count)).tolist()
+    shown = (await caller.read(config.unit, Table.HOLDING, active[0], count)).tolist()
+    used = wanted[layout["ActPt"][0]] if "ActPt" in layout else 0
+    return all(
+        wanted[at : at + words] == shown[at : at + words]
+        for path, (at, words) in layout.items()
+        if _matters(path, used)
+    )
+
+
+def _matters(path: str, used: int) -> bool:
+    """Whether a curve's point says what the curve does: its count and the points in use."""
+    if path.startswith("Pt."):
+        return int(path.split(".")[1]) <= used
+    return path == "ActPt"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.groups.backend import Asker
@@ -284,6 +286,86 @@ async def test_a_message_delivered_twice_has_its_effect_once(field):
     first = await field.ask(request)
     assert await field.ask(request) == first
     assert field.sent == [("mg.req_p", 100e3), ("mg.req_p_active", 1.0)]
+
+
+async def test_a_message_id_used_again_for_another_request_is_refused(field):
+    first = dispatch(field, 100e3)
+    await field.ask(first)
+    again = replace(first, address=replace(first.address, time_ms=field.clock.utc_ms() + 1000))
+    assert (await field.ask(again)).result is Result.OK
+    other = replace(first, schedule=((0.0, -50e3),))
+    reply = await field.ask(other)
+    assert reply.result is Result.FAILED
+    assert "another request" in reply.errors[0].reason
+    assert field.sent == [("mg.req_p", 100e3), ("mg.req_p_active", 1.0)]
+
+
+async def test_a_dispatch_ends_when_it_was_asked_to_not_before(field, clock):
+    await field.ask(dispatch(field, 100e3))
+    end_ms = clock.utc_ms() + 60_000
+    address = field.address()
+    await field.ask(DispatchRequest(address=address, quantity=P, schedule=(), start_ms=end_ms))
+    assert field.sent_to("mg")["req_p_active"] == 1.0
+    clock.advance(60)
+    field.show_all(mg__poi_p=100e3, mg__poi_q=0, mg__poi_closed=1)
+    field.show("mg.req_p_active", 1.0)
+    await field.service.tick()
+    assert field.sent_to("mg")["req_p_active"] == 0.0
+
+
+async def test_ending_ones_own_dispatch_does_not_end_anothers(field):
+    other = Asker("other", Priority.GROUP_FUNCTION)
+    await field.ask(dispatch(field, 100e3))
+    await field.ask(dispatch(field, 50e3), other)
+    reply = await field.ask(DispatchRequest(address=field.address(), quantity=P, schedule=()))
+    assert field.sent_to("mg") == {"req_p": 50e3, "req_p_active": 1.0}
+    assert "other" in reply.errors[0].reason
+    ended = DispatchRequest(address=field.address(), quantity=P, schedule=())
+    assert (await field.ask(ended, other)).result is Result.OK
+    assert field.sent_to("mg")["req_p_active"] == 0.0
+
+
+async def test_an_ended_function_leaves_nothing_claimed(field):
+    operator, points = Asker("operator:kim", Priority.OPERATOR), ((95.0, 40.0), (105.0, -40.0))
+    await field.ask(dispatch(field, 10e3, "pv", Q))
+    for ended in (False, True):
+        address = field.address("pv")
+        request = CurveRequest(address=address, points=() if ended else points)
+        assert (await field.ask(request, operator)).result is Result.OK
+    held = {p.spec.id: field.router.holder(p.spec.id) for p in field.site.points}
+    assert not [p for p, claim in held.items() if claim and claim.origin == "operator:kim"]
+    # what the curve had pushed aside is on again, and not before the curve is off
+    enables = [(p, v) for p, v in field.sent if p in ("pv1.vv_ena", "pv1.q_set_ena")]
+    assert enables[-2:] == [("pv1.vv_ena", 0.0), ("pv1.q_set_ena", 1.0)]
+
+
+async def test_an_old_islanding_request_does_not_come_back_when_a_later_command_ends(field, clock):
+    for action in (IslandAction.PLANNED, IslandAction.RECONNECT):
+        await field.ask(IslandRequest(address=field.address(), action=action))
+    field.show_all(mg__req_disconnect=0, mg__req_connect=0)
+    expires_ms = clock.utc_ms() + 1000
+    command = Command("mg.req_disconnect", 0.0, "mqtt", Priority.OPERATOR, expires_ms=expires_ms)
+    assert (await field.router.submit(command)).ok
+    field.sent.clear()
+    clock.advance(1)
+    await field.router.expire()
+    assert field.sent == []
+
+
+async def test_a_limit_that_some_members_did_not_take_is_not_said_to_be_held(field):
+    field.dead.add("pv2")
+    reply = await field.ask(LimitRequest(address=field.address("pv"), limit_w=100e3))
+    assert reply.result is Result.PARTIAL
+    assert reply.held[0].held is None
+
+
+async def test_a_forecast_is_not_made_from_what_was_measured_before_an_outage(field):
+    for _ in range(60):
+        field.forecaster.sample()
+    field.lose("mg")
+    field.forecaster.sample()
+    reply = await field.ask(ForecastRequest(address=field.address(), intervals=3, interval_s=60))
+    assert reply.result is Result.FAILED
 
 
 async def test_an_unknown_group_is_named(field):

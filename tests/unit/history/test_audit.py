@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
 
+from gateway.commands.audit import _cells
 from gateway.history.audit import AuditTrail
+from gateway.model.command import Command, Priority
 
 _WRITER = """
 import sys
@@ -43,3 +46,11 @@ def test_the_trail_survives_kill_9_and_shows_what_was_under_way(tmp_path):
     assert len(rows) == 100
     assert rows[0]["status"] is None  # intent on record, outcome unknown
     assert {row["status"] for row in rows[1:]} == {"SUCCESS"}
+
+
+def test_a_refused_nan_is_shown_not_a_crash(tmp_path):
+    trail = AuditTrail(tmp_path / "audit.sqlite")
+    trail.intend(Command("d.sp", math.nan, "op", Priority.OPERATOR), "granted", "", 1)
+    (row,) = trail.commands()
+    trail.close()
+    assert "nan" in _cells(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import struct
 
 import numpy as np
@@ -12,6 +13,7 @@ from gateway.links.modbus.codec import Table
 from gateway.links.modbus.exchange import ModbusExceptionError
 from gateway.model.command import Command, CommandStatus, Priority
 from gateway.model.errors import LinkError, RemoteProtocolError
+from gateway.site.clock import SystemClock
 from tests.unit.modbus.conftest import MakeRig, Rig, eventually, frame, honest
 
 
@@ -179,6 +181,18 @@ async def test_write_that_waited_too_long_is_never_sent(make_rig: MakeRig) -> No
     rig.server.answer = lambda t, u, pdu: b""
     await asyncio.sleep(0.05)
     result = await rig.poller.operate(command("dev1.setpoint", 1.0))
+    assert result.status is CommandStatus.TIMEOUT
+    assert result.value_sent is None
+    assert not writes(rig)
+
+
+async def test_command_that_expires_while_it_waits_is_never_sent(make_rig: MakeRig) -> None:
+    rig = await ready(make_rig, timeout_s=0.3, unit_backoff_min_s=0.001, unit_backoff_max_s=0.001)
+    rig.server.answer = lambda t, u, pdu: b""
+    await asyncio.sleep(0.05)
+    expires_ms = SystemClock().utc_ms() + 50
+    soon = dataclasses.replace(command("dev1.setpoint", 1.0), expires_ms=expires_ms)
+    result = await rig.poller.operate(soon)
     assert result.status is CommandStatus.TIMEOUT
     assert result.value_sent is None
     assert not writes(rig)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 
 import pytest
 
@@ -157,3 +158,143 @@ async def test_a_command_cut_off_is_on_record_as_such(bench):
         await task
     (row,) = bench.trail.commands()
     assert row["status"] == "UNDEFINED"
+
+
+async def test_a_fallback_due_while_the_device_is_away_goes_out_when_it_is_back(bench, clock):
+    bench.online()
+    bench.router.set_default("d.sp", 0.0, "limit lifted")
+    await bench.ask(5, Priority.GROUP_FUNCTION, "dms", expires_ms=clock.utc_ms() + 10_000)
+    clock.advance(10)
+    bench.store.age()
+    (refused,) = await bench.router.expire()
+    assert refused.status is CommandStatus.BLOCKED
+    clock.advance(60)
+    assert await bench.router.expire() == []  # still away: no noise in the trail
+    bench.store.update("d.sp", Measurement(5.0, Quality.ONLINE, clock.utc_ms()))
+    (sent,) = await bench.router.expire()
+    assert (sent.command.origin, sent.status) == ("default", CommandStatus.SUCCESS)
+    assert bench.sent == [5, 0]
+    assert await bench.router.expire() == []
+
+
+async def test_a_fallback_that_timed_out_is_sent_anew_only_if_the_device_shows_it_was_lost(
+    bench, clock
+):
+    bench.online()
+    bench.router.set_default("d.sp", 0.0, "limit lifted")
+    for shown, sent in ((0.0, [5, 0]), (5.0, [5, 0, 0])):
+        bench.sent.clear()
+        bench.outcome = CommandStatus.SUCCESS
+        await bench.ask(5, Priority.GROUP_FUNCTION, "dms", expires_ms=clock.utc_ms() + 1000)
+        clock.advance(1)
+        bench.outcome = CommandStatus.TIMEOUT
+        await bench.router.expire()
+        bench.outcome = CommandStatus.SUCCESS
+        await bench.router.expire()
+        assert bench.sent == [5, 0]
+        clock.advance(30)
+        bench.store.update("d.sp", Measurement(shown, Quality.ONLINE, clock.utc_ms()))
+        await bench.router.expire()
+        await bench.router.expire()
+        assert bench.sent == sent
+
+
+async def test_a_timed_out_command_that_took_after_all_falls_back(bench, clock):
+    bench.online()
+    bench.router.set_default("d.sp", 0.0, "limit lifted")
+    bench.outcome = CommandStatus.TIMEOUT
+    await bench.ask(5, Priority.GROUP_FUNCTION, "dms")
+    bench.outcome = CommandStatus.SUCCESS
+    clock.advance(10)
+    bench.store.update("d.sp", Measurement(5.0, Quality.ONLINE, clock.utc_ms()))
+    await bench.router.expire()
+    assert bench.sent == [5, 0]
+
+
+async def test_a_refused_command_leaves_the_origins_former_claim_and_its_end(bench, clock):
+    bench.online()
+    bench.router.set_default("d.sp", 0.0, "limit lifted")
+    await bench.ask(5, Priority.GROUP_FUNCTION, "dms", expires_ms=clock.utc_ms() + 2000)
+    assert await bench.ask(99, Priority.GROUP_FUNCTION, "dms") is CommandStatus.OUT_OF_RANGE
+    assert await bench.ask(3, Priority.DMS_VVO, "vvo") is CommandStatus.BLOCKED
+    clock.advance(2)
+    await bench.router.expire()
+    assert bench.sent == [5, 0]
+
+
+async def test_a_command_that_comes_expired_does_not_end_a_standing_one(bench, clock):
+    bench.online()
+    bench.router.set_default("d.sp", 0.0, "limit lifted")
+    await bench.ask(5, Priority.GROUP_FUNCTION, "dms")
+    late = await bench.ask(7, Priority.GROUP_FUNCTION, "dms", expires_ms=clock.utc_ms() - 1)
+    assert late is not CommandStatus.SUCCESS
+    assert await bench.router.expire() == []
+    assert bench.sent == [5]
+
+
+async def test_a_command_refused_to_its_asker_never_goes_out_later(bench, clock):
+    bench.online()
+    await bench.ask(1, expires_ms=clock.utc_ms() + 1000)
+    assert await bench.ask(2, Priority.DMS_VVO, "vvo") is CommandStatus.BLOCKED
+    clock.advance(1)
+    assert await bench.router.expire() == []
+    assert bench.sent == [1]
+
+
+async def test_what_was_sent_after_an_expiry_is_not_sent_again_for_it(bench, clock):
+    bench.online()
+    await bench.ask(1, expires_ms=clock.utc_ms() + 1000)
+    clock.advance(1)
+    assert await bench.ask(2, Priority.DMS_VVO, "vvo") is CommandStatus.SUCCESS
+    assert await bench.router.expire() == []
+    assert bench.sent == [1, 2]
+
+
+async def test_an_heir_is_judged_when_its_turn_comes_not_before(bench, clock):
+    bench.online()
+    await bench.ask(1, Priority.DMS_VVO, "vvo")
+    await bench.ask(5, expires_ms=clock.utc_ms() + 1000)
+    clock.advance(1)
+    bench.gate = asyncio.Event()
+    newer = asyncio.create_task(bench.ask(2, Priority.DMS_VVO, "vvo"))
+    await asyncio.sleep(0)
+    reverting = asyncio.create_task(bench.router.expire())
+    await asyncio.sleep(0)
+    bench.gate.set()
+    await asyncio.gather(newer, reverting)
+    assert bench.sent == [1, 5, 2]
+
+
+async def test_points_that_do_not_exist_cost_no_memory(bench):
+    for number in range(50):
+        await bench.router.submit(Command(f"x.{number}", 1, "mqtt", Priority.OPERATOR))
+    assert len(bench.router._turn) == 0
+
+
+async def test_nothing_goes_out_while_the_trail_cannot_be_written_and_that_is_said(bench, tmp_path):
+    bench.online()
+    await bench.ask(1)
+    locker = sqlite3.connect(tmp_path / "audit.sqlite", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")  # what a backup or a curious shell does
+    result = await bench.router.submit(Command("d.sp", 2, "op", Priority.OPERATOR))
+    assert result.status is CommandStatus.HARDWARE_ERROR
+    assert "audit trail cannot be written" in result.detail
+    assert "locked" in bench.trail.fault
+    assert await bench.ask(99) is CommandStatus.OUT_OF_RANGE
+    assert bench.sent == [1]
+    locker.execute("ROLLBACK")
+    locker.close()
+    assert await bench.ask(3) is CommandStatus.SUCCESS
+    assert bench.trail.fault == ""
+    assert bench.sent == [1, 3]
+
+
+async def test_a_command_that_went_out_says_how_it_ended_though_the_disk_filled_up(bench):
+    bench.online()
+    bench.gate = asyncio.Event()
+    task = asyncio.create_task(bench.ask(1))
+    await asyncio.sleep(0)
+    bench.trail.close()
+    bench.gate.set()
+    assert await task is CommandStatus.SUCCESS
+    assert bench.trail.fault

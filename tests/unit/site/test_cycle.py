@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from functools import partial
 
@@ -44,7 +45,20 @@ def dying(image, replies, state, now_ms):
     os._exit(3)
 
 
+def stuck_at(number: int, path: str, image, replies, state, now_ms):
+    if state == number and not os.path.exists(path):  # noqa: PTH110 - runs in a bare child
+        with open(path, "w", encoding="ascii"):  # noqa: PTH123
+            pass
+        time.sleep(60)
+    return Decision((), (), (), state + 1, {})
+
+
 def build(step):
+    return step
+
+
+def build_slowly(step):
+    time.sleep(0.5)
     return step
 
 
@@ -107,6 +121,37 @@ async def test_an_overrun_is_cut_and_counted_and_the_next_cycle_works(tmp_path):
     assert decision.state == 1
     assert (worker.statistics.overruns, worker.statistics.steps) == (1, 1)
     worker.close()
+
+
+async def test_after_an_overrun_the_new_child_gets_the_time_to_build_its_application(tmp_path):
+    clock, step = SystemClock(), partial(stuck_at, 2, str(tmp_path / "once"))
+    worker = StepWorker(partial(build_slowly, step))
+    cycle = ControlCycle(0.3, worker, 0, PointStore([], clock), Router(), None, clock)
+    await run_for(cycle, lambda: cycle.record.cycles >= 4)
+    assert worker.statistics.overruns == 1
+
+
+async def test_a_child_that_does_not_read_does_not_hold_the_loop():
+    worker = StepWorker(partial(build_slowly, counting))
+    looks = 0
+
+    async def look():
+        nonlocal looks
+        while True:
+            looks += 1
+            await asyncio.sleep(0.01)
+
+    watching = asyncio.create_task(look())
+    image = bytes(4_000_000)  # more than a pipe holds; the child reads it after it has started
+    await worker.step(20.0, None, (), 0, 0)
+    assert worker._process is not None
+    assert worker._process.pid is not None
+    os.kill(worker._process.pid, signal.SIGSTOP)
+    looks = 0
+    with pytest.raises(StepOverrunError):
+        await worker.step(0.5, image, (), 0, 0)
+    watching.cancel()
+    assert looks > 10
 
 
 @pytest.mark.parametrize(("step", "says"), [(failing, "own bug"), (dying, "ended")])

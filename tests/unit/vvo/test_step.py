@@ -288,3 +288,62 @@ def test_a_step_is_pure(plant):
     again = app().step(image, (status(),), state, 1000)
     assert first.commands == again.commands
     assert first.notes == again.notes
+
+
+def test_a_status_of_which_a_member_is_missing_is_not_optimised_on(plant):
+    plant.load = 1.1
+    plant.measure()
+    whole = status(time_ms=10_000)
+    parts = tuple(replace(p, good=p.quantity is not Quantity.REACTIVE_POWER) for p in whole.present)
+    reply = replace(whole, present=parts, result=Result.PARTIAL)
+    decision = app().step(plant.store.freeze(), (reply,), VvoState(), 10_000)
+    assert all(isinstance(message, StatusRequest) for message in decision.messages)
+
+
+def test_when_the_clock_steps_back_an_old_status_does_not_stay_fresh(plant):
+    plant.load = 1.1
+    plant.measure()
+    hour_ms = 3_600_000
+    vvo, image = app(), plant.store.freeze()
+    first = vvo.step(image, (status(time_ms=hour_ms),), VvoState(), hour_ms)
+    later = vvo.step(image, (), first.state, 20_000)
+    assert [type(message) for message in later.messages] == [StatusRequest]
+    assert later.state.replies == {}
+
+
+class Diverging(DssEngine):
+    """The real engine, told that what it found is no solution."""
+
+    diverges = True
+
+    def solve(self):
+        solution = super().solve()
+        return replace(solution, converged=not self.diverges and solution.converged)
+
+
+def test_without_a_solution_every_control_is_held_and_the_next_cycle_begins_anew(plant):
+    plant.load = 1.1
+    plant.measure()
+    model = Diverging(MASTER, HEAD)
+    vvo, image = Vvo(CONFIG, model), plant.store.freeze()
+    held = vvo.step(image, (), VvoState(), 10_000)
+    assert held.commands == ()
+    assert any("converge" in alarm.text and alarm.active for alarm in held.alarms)
+    assert np.array_equal(held.state.multipliers, np.ones((3, 2)))
+    model.diverges = False
+    assert vvo.step(image, (), held.state, 20_000).commands
+
+
+def test_no_plan_rests_on_a_tap_changer_that_does_not_follow(plant):
+    plant.load = 1.1
+    plant.measure()
+    wanted = plant.store["f.tap_a"].value + 4
+    plant.store.update("f.cmd_a", Measurement(wanted, Quality.ONLINE, 0))
+    vvo, image, state = app(), plant.store.freeze(), VvoState()
+    for now_ms in (10_000, 131_000):
+        decision = vvo.step(image, (), state, now_ms)
+        state = decision.state
+    assert "f.cmd_a" not in {command.point for command in decision.commands}
+    assert {"f.cmd_b", "f.cmd_c"} & {command.point for command in decision.commands}
+    (alarm,) = [a for a in decision.alarms if a.source == "vvo:reg60a" and a.active]
+    assert "stands at 0, commanded 4" in alarm.text
