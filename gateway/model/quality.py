@@ -26,7 +26,13 @@ class Quality(IntFlag):
         """ONLINE and none of the flags that forbid use in control logic."""
         return (self & _JUDGED) == Quality.ONLINE
 
+    @property
+    def is_live(self) -> bool:
+        """The source answers now, whatever it says: ONLINE, not lost, not just restarted."""
+        return (self & _LIVE) == Quality.ONLINE
 
+
+_LIVE = Quality.ONLINE | Quality.RESTART | Quality.COMM_LOST
 _JUDGED = (
     Quality.ONLINE
     | Quality.RESTART

@@ -108,7 +108,9 @@ class Interlock:
     def _check_state(self, point_id: str, points: PointReader) -> Refusal | None:
         rule = self._rules[point_id]
         for needed in rule.requires:
-            if _reading(needed, points) is None:
+            # a read-back out of its limits is what a command may have to put right
+            own = needed == point_id
+            if not (_is_live(needed, points) if own else _reading(needed, points) is not None):
                 return Refusal(CommandStatus.BLOCKED, f"{needed} is not online")
         if rule.local_point is not None:
             local = _reading(rule.local_point, points)
@@ -133,6 +135,11 @@ class Interlock:
         while sent_s and now_s - sent_s[0] >= _MINUTE_S:
             sent_s.popleft()
         return sent_s
+
+
+def _is_live(point_id: str, points: PointReader) -> bool:
+    """Whether the point's device answers now, whatever it says."""
+    return point_id in points and points[point_id].quality.is_live
 
 
 def _reading(point_id: str, points: PointReader) -> float | None:

@@ -134,6 +134,30 @@ def test_nothing_goes_out_until_what_the_rule_needs_is_online(reading):
     assert check(ask(), rule=rule, points={"d.sp": ONLINE, "d.other": ONLINE}) is None
 
 
+@pytest.mark.parametrize(
+    ("quality", "passes"),
+    [
+        (Quality.ONLINE, True),
+        (Quality.ONLINE | Quality.OVER_RANGE, True),
+        (Quality.ONLINE | Quality.COMM_LOST, False),
+        (Quality.ONLINE | Quality.RESTART, False),
+        (Quality.OFFLINE, False),
+    ],
+)
+def test_a_read_back_out_of_limits_may_be_put_right_a_silent_device_not(quality, passes):
+    rule = InterlockRule(requires=("d.sp",))
+    refusal = check(ask(), rule=rule, points={"d.sp": Measurement(99.0, quality, 0)})
+    assert (refusal is None) is passes
+    if refusal is not None:
+        assert (refusal.status, refusal.detail) == (CommandStatus.BLOCKED, "d.sp is not online")
+
+
+def test_an_output_nobody_can_read_takes_no_command():
+    refusal = check(ask(), rule=InterlockRule(requires=("d.sp",)), points={})
+    assert refusal is not None
+    assert refusal.status is CommandStatus.BLOCKED
+
+
 def test_a_device_in_local_refuses_remote_commands():
     rule = InterlockRule(local_point="d.local")
     remote, local = (Measurement(v, Quality.ONLINE, 0) for v in (0.0, 1.0))
