@@ -38,7 +38,7 @@ _STATUS = (
 _CLOCKS_DIFFER_MS = 2000
 #: A status older than this many asking periods is not relied on.
 _STATUS_PERIODS = 3
-_NO_METER, _NOT_SOLVED = "no voltage meter is online", "the power flow does not converge"
+_NO_METER, _NOT_SOLVED = "no voltage meter", "the power flow does not converge"
 
 
 @dataclass(frozen=True, slots=True)
