@@ -173,6 +173,10 @@ def _need(der: DerPoints, *roles: str) -> None:
 
 
 def _rating(view: DerView, letter: str) -> float:
+    """What 100 % of a set point means: the device's own setting, else its nameplate."""
+    setting = view.value("p_setting") if letter == "p" else None
+    if setting is not None and setting > 0:
+        return setting
     plate = view.nameplate()
     known = None if plate is None else plate.power_w if letter == "p" else plate.reactive_power_var
     if known is None or known.maximum <= 0:

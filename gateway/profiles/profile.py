@@ -17,7 +17,7 @@ DerRole = Literal[
     "p", "q", "s", "v", "hz", "pf", "soc", "state", "connected",
     "p_now_min", "p_now_max", "q_now_min", "q_now_max",
     "p_rated_min", "p_rated_max", "q_rated_min", "q_rated_max", "s_rated",
-    "p_charge_rated", "q_absorb_rated",
+    "p_charge_rated", "q_absorb_rated", "p_setting",
     "limit", "limit_enable", "p_set", "p_enable", "q_set", "q_enable",
     "pf_set", "pf_enable", "pf_excitation",
     "curve_enable", "curve_v_ref", "curve_points", "curve_reference", "curve_response",

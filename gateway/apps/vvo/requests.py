@@ -18,6 +18,7 @@ from gateway.model.der import Excitation
 
 #: Half width of the curve's flat part and of its slopes, % of reference voltage.
 _FLAT_PCT, _SLOPE_PCT = 1.0, 4.0
+_LEAST_POWER_FACTOR = 0.8
 
 
 def ask_reactive_power(
@@ -45,6 +46,8 @@ def ask_reactive_power(
         apparent_va = math.hypot(power_w, wanted_var)
         excitation = Excitation.OVER_EXCITED if wanted_var >= 0 else Excitation.UNDER_EXCITED
         power_factor = 1.0 if apparent_va == 0 else abs(power_w) / apparent_va
+        # at little power a factor near 0 would let Q run to its end as soon as power rises
+        power_factor = max(power_factor, _LEAST_POWER_FACTOR)
         return PowerFactorRequest(
             address=address, power_factor=round(power_factor, 3), excitation=excitation
         )

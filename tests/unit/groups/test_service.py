@@ -151,6 +151,14 @@ async def test_a_limit_on_members_is_a_percentage_of_each_rating(field):
     assert field.sent_to("pv2") == {"p_limit_pct": 50.0, "p_limit_ena": 1.0}
 
 
+async def test_a_percentage_is_of_the_devices_own_setting_where_it_is_lower(field):
+    field.show("pv1.p_max", 200e3)  # 702.WMax, half of the rating
+    await field.ask(LimitRequest(address=field.address("pv"), limit_w=125e3))
+    # 25 % of each rating: 100 kW and 25 kW
+    assert field.sent_to("pv1")["p_limit_pct"] == 50.0
+    assert field.sent_to("pv2")["p_limit_pct"] == 25.0
+
+
 async def test_lifting_a_limit_switches_it_off_and_frees_the_point(field):
     await field.ask(LimitRequest(address=field.address(), limit_w=50e3))
     reply = await field.ask(LimitRequest(address=field.address(), limit_w=None))
