@@ -10,7 +10,7 @@ import itertools
 import weakref
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,20 @@ ChangeListener = Callable[[Indices], None]
 _COMM_LOST = np.uint8(Quality.COMM_LOST)
 _ALL_BUT_ONLINE = np.uint8(0xFF & ~int(Quality.ONLINE))
 _OVER_RANGE = np.uint8(Quality.OVER_RANGE)
-#: Arrays of positions remembered; a poller has one a slot.
-_MOST_SPANS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Positions of a block, as a slice where they follow each other (else None), and limits.
+
+    Writing a slice costs a fraction of writing scattered positions; limits have one entry where
+    all points share them, else one a point.
+    """
+
+    at: slice | None
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+    deadband: NDArray[np.float64]
 
 
 class PointStore:
@@ -66,7 +78,7 @@ class PointStore:
         self._synchronised = np.zeros(count, dtype=np.bool_)
         self._arrived_s = np.full(count, -np.inf)
         self._reported = np.full(count, np.nan)
-        self._spans: dict[int, tuple[weakref.ref[Indices], Indices | slice]] = {}
+        self._spans: dict[int, tuple[weakref.ref[Indices], _Span]] = {}
         self._listeners: list[ChangeListener] = []
 
     def __contains__(self, point_id: object) -> bool:
@@ -123,14 +135,14 @@ class PointStore:
             time_ms: source time of the block, UTC ms.
             synchronised: whether that time came from a synchronised clock.
         """
-        at = self._span(indices)
-        kind = self._kind[at]
+        span = self._span(indices)
+        at = indices if span.at is None else span.at
         taken = flags & (np.isfinite(values).view(np.uint8) | _ALL_BUT_ONLINE)
-        outside = values < self._minimum.take(kind)
-        outside |= values > self._maximum.take(kind)
+        outside = values < span.minimum
+        outside |= values > span.maximum
         if outside.any():
             taken |= outside * _OVER_RANGE
-        changed = np.abs(values - self._reported[at]) > self._deadband.take(kind)
+        changed = np.abs(values - self._reported[at]) > span.deadband
         changed |= taken != self._flags[at]
         self._values[at] = values
         self._flags[at] = taken
@@ -203,23 +215,25 @@ class PointStore:
         self._deadband = np.array([kind.deadband for kind in kinds], dtype=np.float64)
         self._max_age_s = np.array([kind.max_age_s for kind in kinds], dtype=np.float64)
 
-    def _span(self, indices: Indices) -> Indices | slice:
-        """The same positions as a slice where they follow each other.
+    def _span(self, indices: Indices) -> _Span:
+        """What an array of positions stands for, looked at once an array.
 
-        Writing a slice costs a fraction of writing scattered positions, and pollers come with
-        the same array each time, so what an array is, is looked at once. It is then sealed:
-        positions that changed behind our back would put values on other points.
+        Pollers come with the same array each time. It is then sealed: positions that changed
+        behind our back would put values on other points.
         """
         known = self._spans.get(id(indices))
         if known is not None and known[0]() is indices:
             return known[1]
-        span: Indices | slice = indices
+        at: slice | None = None
         if indices.size and bool((np.diff(indices) == 1).all()):
-            span = slice(int(indices[0]), int(indices[-1]) + 1)
-        if len(self._spans) >= _MOST_SPANS:
-            self._spans.clear()
+            at = slice(int(indices[0]), int(indices[-1]) + 1)
+        kind = self._kind[indices]
+        alike = kind[:1] if bool((kind == kind[:1]).all()) else kind
+        span = _Span(at, self._minimum[alike], self._maximum[alike], self._deadband[alike])
         indices.setflags(write=False)
-        self._spans[id(indices)] = (weakref.ref(indices), span)
+        key = id(indices)
+        forget = weakref.ref(indices, lambda _: self._spans.pop(key, None))
+        self._spans[key] = (forget, span)
         return span
 
     def _report(self, changed: Indices) -> None:

@@ -128,7 +128,7 @@ def _likeness(field: RegisterField) -> tuple[object, ...]:
 def _compile(fields: Sequence[RegisterField], positions: list[int]) -> _Group:
     members = [fields[position] for position in positions]
     first = members[0]
-    scaled = any(field.scale != 1.0 or field.offset != 0.0 for field in members)
+    scales, offsets = [f.scale for f in members], [f.offset for f in members]
     factors = [field.scale_factor_at for field in members if field.scale_factor_at is not None]
     words = zip(*(_word_positions(field) for field in members), strict=True)
     is_bit = first.type is RegisterType.BIT
@@ -137,8 +137,8 @@ def _compile(fields: Sequence[RegisterField], positions: list[int]) -> _Group:
         positions=_places(positions),
         words=tuple(_places(row) for row in words),
         bits=np.array([field.bit for field in members], dtype=np.uint16) if is_bit else None,
-        scales=_factors([field.scale for field in members]) if scaled else None,
-        offsets=_factors([field.offset for field in members]) if scaled else None,
+        scales=_factors(scales) if any(scale != 1.0 for scale in scales) else None,
+        offsets=_factors(offsets) if any(offsets) else None,
         scale_factors=_places(factors) if factors else None,
         sunspec=first.sunspec,
         risky=(
@@ -183,14 +183,15 @@ def _decode_group(group: _Group, registers: Registers) -> NDArray[np.float64]:
         if group.scale_factors is not None:
             values *= _powers(_pick(registers, group.scale_factors).view(np.int16))
         values = _scaled(group, values)
-    if absent is not None:
+    if absent is not None and absent.any():
         values[absent] = np.nan
     return values
 
 
 def _scaled(group: _Group, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    if group.scales is not None and group.offsets is not None:
+    if group.scales is not None:
         values *= group.scales
+    if group.offsets is not None:
         values += group.offsets
     return values
 

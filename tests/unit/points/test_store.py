@@ -131,3 +131,21 @@ def test_twin_ids_are_a_bug(clock):
     spec = PointSpec("a.b", PointKind.AI)
     with pytest.raises(LocalProtocolError):
         PointStore([spec, spec], clock)
+
+
+def test_scattered_positions_and_short_lived_arrays_land_where_they_belong(store):
+    for value in range(50):
+        positions = np.array([1, 0])
+        values, flags = np.array([10.0 + value, value]), np.ones(2, dtype=np.uint8)
+        store.update_block(positions, values, flags, 1)
+        assert store["d.q"].value == 10.0 + value
+        assert store["d.p"].value == value
+    del positions
+    assert store._spans == {}  # nothing is kept for arrays that are gone
+
+
+def test_positions_are_sealed_once_used(store):
+    positions = np.arange(2)
+    store.update_block(positions, np.zeros(2), np.ones(2, dtype=np.uint8), 1)
+    with pytest.raises(ValueError, match="read-only"):
+        positions[0] = 1
