@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -230,13 +231,13 @@ async def test_the_last_will_says_offline():
             "asyncio.run(MqttLink(config, {}, {}, None, SystemClock()).run())\n"
         )
         async with Subscriber(port, "tieline/s1/online") as listener:
-            import sys
-
             child = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
-            _, _, online = await listener.next(10)
-            assert online is True
-            child.kill()
-            await child.wait()
+            try:
+                _, _, online = await listener.next(10)
+                assert online is True
+            finally:
+                child.kill()
+                await child.wait()
             _, _, online = await listener.next(10)
             assert online is False
 
