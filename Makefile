@@ -1,9 +1,9 @@
-# make run | test | lint | bench: each sets up .venv from the lock first.
+# make run | test | lint | bench | mutants: each sets up .venv from the lock first.
 PYTHON ?= python3
 PY := .venv/bin/python
 STAMP := .venv/.ready
 
-.PHONY: setup run test lint bench lock clean
+.PHONY: setup run test lint bench mutants lock clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,14 @@ lint: setup
 
 bench: setup
 	$(PY) -m pytest -q -s -m bench tests/bench
+
+# The interlock is held to more than the rest: no mutant of it may survive its tests.
+mutants: setup
+	rm -rf mutants
+	.venv/bin/mutmut run > .mutmut.log 2>&1 || { tail -c 3000 .mutmut.log; exit 1; }
+	.venv/bin/mutmut results --all true > .mutmut.log
+	@grep -c ': killed' .mutmut.log
+	@! grep ': ' .mutmut.log | grep -v ': killed'
 
 # For maintainers: resolves pyproject.toml again. Needs uv; never writes an index's address.
 lock:
