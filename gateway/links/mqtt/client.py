@@ -101,7 +101,7 @@ class MqttLink:
                     await client.subscribe(f"{self.config.topic}/+/set/+", qos=1)
                     jobs.append(asyncio.ensure_future(self._take_commands(client)))
                 await _first_of(jobs)
-        except* aiomqtt.MqttError as group:
+        except* (aiomqtt.MqttError, OSError) as group:  # TLS failures are OSErrors
             reason = "; ".join(str(error) for error in group.exceptions)
             raise LinkError(f"MQTT {self.config.host}:{self.config.port}: {reason}") from None
 

@@ -29,9 +29,6 @@ pytestmark = [pytest.mark.interop, pytest.mark.needs("curl")]
 REFUSED_BY_TLS = (35, 52, 55, 56)
 
 
-#: curl: TLS error, nothing could be sent or read, or (TLS 1.3) closed instead of an answer.
-
-
 async def test_a_request_gets_its_reply_and_the_handler_knows_the_certificate(endpoint):
     async with endpoint.client("operator") as client:
         answer = await client.send(status())
