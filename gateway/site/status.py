@@ -33,6 +33,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "audit_fault": gateway.trail.fault,
         "messages": [dataclasses.asdict(entry) for entry in gateway.messages],
         "vvo": _cycle(gateway),
+        "supervised": {name: dataclasses.asdict(link) for name, link in gateway.links.items()},
         "links": {
             name: dataclasses.asdict(line) for name, line in gateway.poller.statistics.lines.items()
         },
