@@ -36,7 +36,7 @@ def site_folder(folder: Path, plc_port: int) -> Path:
 
 
 async def test_a_dispatch_reaches_the_register(tmp_path: Path):
-    """Issue 2: group message in to register written, p50 and p95 stated."""
+    """Group message in to register written, p50 and p95 stated."""
     plc = await asyncio.create_subprocess_exec(
         *(sys.executable, HERE / "plc_stub.py"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

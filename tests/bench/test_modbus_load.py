@@ -62,7 +62,7 @@ def load(kind: str, seconds: float, registers: int, devices: int, ports: list[st
 
 
 def test_200_devices_cost_a_fifth_of_pymodbus(ports: list[str]) -> None:
-    """Issue 2: 200 devices x 100 registers at 1 Hz."""
+    """200 devices x 100 registers at 1 Hz."""
     runs = [
         {kind: load(kind, 4, 100, 200, ports) for kind in ("tieline", "pymodbus")} for _ in range(3)
     ]
@@ -83,7 +83,7 @@ def test_200_devices_cost_a_fifth_of_pymodbus(ports: list[str]) -> None:
 
 
 def test_1000_devices_keep_their_cycle(ports: list[str]) -> None:
-    """Issue 2: 1,000 devices x 125 registers at 1 Hz, decoded into the real store."""
+    """1,000 devices x 125 registers at 1 Hz, decoded into the real store."""
     run = load("tieline", 12, 125, 1000, ports)
     print(
         f"\n1,000 devices x 125 registers at 1 Hz: {run['core_pct']:.2f} % of a core "

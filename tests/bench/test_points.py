@@ -22,7 +22,7 @@ POINTS, ROUNDS, REPEATS = 1000, 500, 9
 
 
 def test_a_point_costs_30_ns_with_scale_quality_and_deadband():
-    """Issue 2: 1,000 points a slot, from raw registers into the store."""
+    """1,000 points a slot, from raw registers into the store."""
     fields = [RegisterField(n, RegisterType.INT16, scale=0.1, sunspec=True) for n in range(POINTS)]
     plan = DecodePlan(fields)
     specs = [
@@ -51,7 +51,7 @@ def test_a_point_costs_30_ns_with_scale_quality_and_deadband():
 
 
 def test_ten_thousand_points_load_in_a_second(tmp_path: Path):
-    """Issue 2: a site folder of 10,000 points."""
+    """A site folder of 10,000 points."""
     (tmp_path / "site.toml").write_text('name = "big"\n[links.lan]\ntype = "modbus-tcp"\n')
     rows = "".join(f"f{n},feeder_plc,lan,10.0.{n // 250}.{n % 250}:502,1\n" for n in range(218))
     (tmp_path / "devices.csv").write_text("device,profile,link,address,unit\n" + rows)
