@@ -27,8 +27,7 @@ DEFAULT_WATT_VAR = (
 
 def build_map(der: Der) -> SunSpecMap:
     """A device's map with every implemented point set."""
-    storage = der.kind == "battery"
-    models = (*_MODELS, 713, 715) if storage else (*_MODELS, 715)
+    models = (*_MODELS, 713, 715)  # without storage 713 says "not implemented" throughout
     counts = {f"{m}.NPt": n for m, n in POINTS.items()} | {f"{m}.NCrv": CURVES for m in POINTS}
     locked = tuple(f"{m}.Crv.1." for m in POINTS)
     sunspec = SunSpecMap(models, counts, _limits(der), locked)
