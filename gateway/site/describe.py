@@ -20,10 +20,14 @@ def where(point: SitePoint) -> str:
 
 
 def reads_of(device: Device) -> str:
-    """Reads a full cycle of a device takes; SunSpec addresses are known after discovery only."""
+    """Reads a full cycle of a device takes.
+
+    Where a SunSpec device has its models is known after discovery only; until then it is one
+    read a model and poll group, since a model's points fit one request.
+    """
     if device.profile.protocol == "sunspec":
-        models = {point.model for point in device.profile.points}
-        return f"{len(models)} models"
+        pairs = {(point.poll, point.model) for point in device.profile.points}
+        return f"about {len(pairs)}"
     return str(sum(len(_blocks(device, group)) for group in device.profile.poll))
 
 
