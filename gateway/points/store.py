@@ -121,9 +121,9 @@ class PointStore:
         indices: Indices,
         values: NDArray[np.float64],
         flags: NDArray[np.uint8],
-        time_ms: int,
+        time_ms: int | NDArray[np.int64],
         *,
-        synchronised: bool = False,
+        synchronised: bool | NDArray[np.bool_] = False,
     ) -> None:
         """Take one block of readings.
 
@@ -132,8 +132,8 @@ class PointStore:
             values: engineering units, shape (n,).
             flags: IEEE 1815 flags as the source gave them, shape (n,); a value that is not a
                 number loses ONLINE here whatever the source said.
-            time_ms: source time of the block, UTC ms.
-            synchronised: whether that time came from a synchronised clock.
+            time_ms: source time of the block, UTC ms, or of each reading, shape (n,).
+            synchronised: whether that time came from a synchronised clock; as ``time_ms``.
         """
         span = self._span(indices)
         at = indices if span.at is None else span.at
@@ -165,6 +165,13 @@ class PointStore:
             measurement.time_ms,
             synchronised=measurement.synchronised,
         )
+
+    def touch(self, indices: Indices) -> None:
+        """Say that a source that reports by exception still answers: these values stand.
+
+        Nothing but their age changes; one that is COMM_LOST stays so until it is read.
+        """
+        self._arrived_s[indices] = self._clock.monotonic_s()
 
     def mark_comm_lost(self, indices: Indices) -> None:
         """Say that these points' source is lost: values stay, COMM_LOST joins the flags."""
