@@ -18,6 +18,7 @@ app.command(context_settings=demo.PASS_THROUGH, add_help_option=False)(demo.demo
 app.command()(points.check)
 app.command()(points.points)
 app.command()(points.explain)
+app.command()(points.lock)
 app.command()(audit.audit)
 app.add_typer(group.app, name="group")
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from gateway.commands.common import SiteArgument, console, fail, site_or_exit
 from gateway.site.describe import describe_point, reads_of, where
+from gateway.site.dnp3_map import release, unreleased
 from gateway.site.site import Site, SitePoint
 
 
@@ -43,8 +44,26 @@ def check(folder: SiteArgument) -> None:
     out.print(
         f"valid: {len(site.file.links)} links, {len(site.devices)} devices, "
         f"{len(site.points)} points, {len(site.file.groups)} groups, "
-        f"{len(site.modbus_map)} points northbound"
+        f"{len(site.modbus_map) + len(site.dnp3_map)} points northbound"
     )
+    outstation = site.file.dnp3_outstation
+    if outstation is not None:
+        new = unreleased(site.folder / outstation.lock, site.dnp3_map)
+        if new:
+            out.print(
+                f"{len(new)} DNP3 indices may still move: tieline lock {folder} releases them"
+            )
+
+
+def lock(folder: SiteArgument) -> None:
+    """Release the DNP3 map's indices: from then on they belong to their points for good."""
+    site = site_or_exit(folder)
+    outstation = site.file.dnp3_outstation
+    if outstation is None:
+        fail("the site has no [dnp3_outstation]. What to do: add it, with its map")
+    path = site.folder / outstation.lock
+    added = release(path, site.dnp3_map)
+    console().print(f"{path}: {added} indices released, {len(site.dnp3_map)} in the map")
 
 
 def points(

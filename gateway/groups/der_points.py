@@ -59,6 +59,8 @@ class DerView:
     @property
     def islanded(self) -> bool:
         """Whether it is a microgrid whose POI is open (or not known to be closed)."""
+        if self.der.has("islanded"):
+            return self.value("islanded") == 1.0
         return self.der.has("disconnect") and self.value("connected") != 1.0
 
     def nameplate(self) -> Capability | None:

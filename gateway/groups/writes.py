@@ -70,7 +70,7 @@ def limit(view: DerView, limit_w: float, direction: Direction) -> list[Write]:
     _need(view.der, "limit", "limit_enable")
     if view.der.units.get("limit") == "pct":
         if direction is Direction.IMPORT:
-            raise UnsupportedError(f"{view.der.name} cannot limit import")
+            return _import_limit(view, limit_w)
         value = min(100.0 * limit_w / _rating(view, "p"), 100.0)
     else:
         # one signed register: negative is import, so a limit of no import cannot be said
@@ -78,6 +78,17 @@ def limit(view: DerView, limit_w: float, direction: Direction) -> list[Write]:
             raise UnsupportedError(f"{view.der.name} cannot limit import below 1 kW")
         value = limit_w if direction is Direction.EXPORT else -limit_w
     return [_write(view.der, "limit", value), _enable(view.der, "limit_enable")]
+
+
+def _import_limit(view: DerView, limit_w: float) -> list[Write]:
+    """A limit of charging has a set point of its own, in % of the charging rating."""
+    if not view.der.has("limit_import"):
+        raise UnsupportedError(f"{view.der.name} cannot limit import")
+    plate = view.nameplate()
+    if plate is None or plate.power_w.minimum >= 0:
+        raise UnsupportedError(f"the charging rating of {view.der.name} is not known")
+    value = min(100.0 * limit_w / -plate.power_w.minimum, 100.0)
+    return [_write(view.der, "limit_import", value), _enable(view.der, "limit_enable")]
 
 
 def power_factor(view: DerView, magnitude: float, excitation: Excitation) -> list[Write]:
@@ -113,7 +124,8 @@ def curve(view: DerView, request: CurveRequest) -> list[Write]:
         "curve_v_ref": request.voltage_reference_pct,
         "curve_response": request.response_s,
     }
-    writes = [_write(view.der, r, value) for r, value in optional.items() if view.der.has(r)]
+    writes = _presets(view, "curve_points")  # some devices want to hear which curve this is
+    writes += [_write(view.der, r, value) for r, value in optional.items() if view.der.has(r)]
     for number, (volts_pct, var_pct) in enumerate(padded, 1):
         writes.append(_write(view.der, f"curve_v{number}", volts_pct))
         writes.append(_write(view.der, f"curve_q{number}", var_pct))
@@ -157,7 +169,9 @@ def claimed(der: DerPoints, stem: str) -> Iterator[str]:
     """Points of a function, beside its enable, that carrying it out may have claimed."""
     own = [role for role in der.points if role == stem or role.startswith(f"{stem}_")]
     yield from points_of(der, [role for role in own if role != f"{stem}_enable"])
-    yield from (point for point, _ in der.presets.get(f"{stem}_enable", ()))
+    for role, values in der.presets.items():
+        if role == stem or role.startswith(f"{stem}_"):
+            yield from (point for point, _ in values)
 
 
 def rivals(der: DerPoints, stem: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.model.errors import ConfigError, ConfigIssue
+from gateway.profiles.dnp3 import dnp3_issues
 from gateway.profiles.profile import DeviceProfile, ProfilePoint
 from gateway.profiles.registers import parse_type
 from gateway.profiles.text import CsvRow, TomlText, read_csv, read_toml
@@ -15,6 +16,7 @@ _COMMON = ("unit", "min", "max", "deadband", "poll", "description")
 _COLUMNS = {
     "modbus": (("point", "kind", "table", "register", "type"), ("scale", "offset", *_COMMON)),
     "sunspec": (("point", "kind", "model", "name"), _COMMON),
+    "dnp3": (("point", "kind", "index"), ("type", "scale", "offset", "mode", "feedback", *_COMMON)),
 }
 
 
@@ -35,6 +37,8 @@ def load_profile(folder: Path, name: str) -> DeviceProfile:
     valid = [(row, point) for row, point in points if point is not None]
     if head is not None:
         issues += _point_issues(head, valid)
+        if head.protocol == "dnp3":
+            issues += dnp3_issues(head, text, valid)
         issues += _name_issues(head, text, {point.point for _, point in valid})
     if issues or head is None:
         raise ConfigError(issues)
@@ -62,7 +66,7 @@ def _point_issues(
 
 def _address_issues(profile: DeviceProfile, row: CsvRow, point: ProfilePoint) -> list[ConfigIssue]:
     """What is wrong with where a point lies."""
-    if profile.protocol == "sunspec":
+    if profile.protocol != "modbus":
         return []
     bits = point.table in ("coil", "discrete")
     if point.type is None and not bits:

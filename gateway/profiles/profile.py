@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from gateway.model.command import CommandMode
 from gateway.model.point import PointKind
 from gateway.profiles.validate import Strict
 
@@ -18,12 +19,12 @@ DerRole = Literal[
     "p_now_min", "p_now_max", "q_now_min", "q_now_max",
     "p_rated_min", "p_rated_max", "q_rated_min", "q_rated_max", "s_rated",
     "p_charge_rated", "q_absorb_rated", "p_setting",
-    "limit", "limit_enable", "p_set", "p_enable", "q_set", "q_enable",
+    "limit", "limit_import", "limit_enable", "p_set", "p_enable", "q_set", "q_enable",
     "pf_set", "pf_enable", "pf_excitation",
     "curve_enable", "curve_v_ref", "curve_points", "curve_reference", "curve_response",
     "curve_request", "curve_result",
     "curve_v1", "curve_q1", "curve_v2", "curve_q2", "curve_v3", "curve_q3", "curve_v4", "curve_q4",
-    "connect", "disconnect", "island_mode", "reconnect", "result",
+    "connect", "disconnect", "islanded", "island_mode", "reconnect", "result",
     "held_p", "held_q", "held_limit",
 ]  # fmt: skip
 
@@ -33,7 +34,10 @@ class ProfilePoint(Strict):
 
     ``minimum``/``maximum`` are engineering limits; ``scale`` and ``offset`` turn a raw Modbus
     value into engineering units (``raw * scale + offset``). A Modbus point has ``table``,
-    ``register`` and ``type``; a SunSpec point ``model`` and ``name``.
+    ``register`` and ``type``; a SunSpec point ``model`` and ``name``; a DNP3 point ``index``
+    within its kind, and as an output ``type`` (``int16``, ``int32``, ``float32``, ``float64``
+    for AO; ``latch``, ``pulse`` or ``trip-close`` for BO), ``mode`` and ``feedback``: the point
+    that must follow within the profile's ``feedback_s``.
     """
 
     point: PointName
@@ -46,6 +50,9 @@ class ProfilePoint(Strict):
     offset: float = 0.0
     model: Annotated[int, Field(ge=1, le=65535)] | None = None
     name: str | None = None
+    index: Annotated[int, Field(ge=0, le=65535)] | None = None
+    mode: CommandMode | None = None
+    feedback: PointName | None = None
     minimum: float | None = Field(None, alias="min")
     maximum: float | None = Field(None, alias="max")
     deadband: Annotated[float, Field(ge=0)] = 0.0
@@ -62,9 +69,10 @@ class ProfilePoint(Strict):
 
 
 class PollGroup(Strict):
-    """How often a group of points is read."""
+    """How often a group of points is read; with DNP3, how often which classes are asked for."""
 
-    period_s: Annotated[float, Field(ge=0.05, le=3600)]
+    period_s: Annotated[float, Field(ge=0.05, le=86_400)]
+    classes: tuple[Literal[0, 1, 2, 3], ...] = ()
 
 
 class ModbusQuirks(Strict):
@@ -78,21 +86,47 @@ class ModbusQuirks(Strict):
     base_address: Annotated[int, Field(ge=0, le=65535)] | None = None
 
 
+class Dnp3Quirks(Strict):
+    """What a kind of DNP3 outstation wants; a site may override address and time-out.
+
+    Attributes:
+        address: link address of the outstation.
+        mode: how outputs are commanded unless a point says otherwise.
+        time_sync: how its clock is set when it asks: ``lan``, ``non-lan`` or never.
+        unsolicited: classes it may report unasked; empty leaves it to polls.
+        integrity_s: period of a full read; 0 reads at start, restart and loss only.
+        feedback_s: how long a point's ``feedback`` may take to follow.
+        pulse_ms: on-time of a pulse or trip/close control.
+        edition: edition of the DER profile whose indices these are; empty for none.
+    """
+
+    address: Annotated[int, Field(ge=0, le=65519)] = 1024
+    mode: CommandMode = CommandMode.SELECT_BEFORE_OPERATE
+    time_sync: Literal["lan", "non-lan", "none"] = "lan"
+    unsolicited: tuple[Literal[1, 2, 3], ...] = (1, 2, 3)
+    integrity_s: Annotated[float, Field(ge=0, le=604_800)] = 3600.0
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    feedback_s: Annotated[float, Field(gt=0, le=120)] = 5.0
+    pulse_ms: Annotated[int, Field(ge=0, le=60_000)] = 100
+    edition: Literal["", "AN2018-001", "IEEE 1815.2-2025"] = ""
+
+
 class DeviceProfile(Strict):
     """A kind of device.
 
     Attributes:
         der: DER role to point name, where the device is a DER or a microgrid controller.
-        presets: role to the points (and values) written before that role's enable is written.
+        presets: role to the points (and values) written before that role's point is written.
         local: point that is 1 while the device is in local mode; the interlock asks it.
         locals_: the same for single outputs: output point to its local-mode point.
     """
 
     name: str
     title: str
-    protocol: Literal["modbus", "sunspec"]
+    protocol: Literal["modbus", "sunspec", "dnp3"]
     source: str
     modbus: ModbusQuirks = ModbusQuirks()
+    dnp3: Dnp3Quirks = Dnp3Quirks()
     poll: dict[str, PollGroup]
     der: dict[DerRole, PointName] = Field(default_factory=dict)
     presets: dict[DerRole, dict[PointName, float]] = Field(default_factory=dict)
@@ -103,6 +137,16 @@ class DeviceProfile(Strict):
     def point(self, name: str) -> ProfilePoint | None:
         """The point of that name, or None."""
         return next((point for point in self.points if point.point == name), None)
+
+    @property
+    def unit(self) -> int:
+        """Address on the line unless the site says otherwise: Modbus unit or DNP3 address."""
+        return self.dnp3.address if self.protocol == "dnp3" else self.modbus.unit
+
+    @property
+    def timeout_s(self) -> float:
+        """Longest wait for an answer unless the site says otherwise."""
+        return self.dnp3.timeout_s if self.protocol == "dnp3" else self.modbus.timeout_s
 
     def local_of(self, output: str) -> str | None:
         """The point that is 1 while this output is in local mode, or None."""

@@ -18,10 +18,12 @@ class LinkTable(Strict):
     """``[links.NAME]``: how a set of devices is reached.
 
     ``modbus-tcp`` devices have an address each and share one slot scheduler; ``modbus-rtu`` is
-    a serial line, ``modbus-rtu-tcp`` a terminal server's line.
+    a serial line, ``modbus-rtu-tcp`` a terminal server's line. ``dnp3-tcp`` devices have an
+    address each, and those that share one share a connection; ``dnp3-serial`` is a serial line.
+    With ``ca``, ``certificate`` and ``key`` (paths from the site folder) DNP3 runs over TLS.
     """
 
-    type: Literal["modbus-tcp", "modbus-rtu", "modbus-rtu-tcp"]
+    type: Literal["modbus-tcp", "modbus-rtu", "modbus-rtu-tcp", "dnp3-tcp", "dnp3-serial"]
     driver: Literal["native", "pymodbus"] = "native"
     slot_ms: Annotated[int, Field(ge=20, le=50)] = 25
     address: str | None = None
@@ -29,11 +31,34 @@ class LinkTable(Strict):
     baud: Annotated[int, Field(ge=300, le=1_000_000)] = 9600
     parity: Literal["N", "E", "O"] = "N"
     stop_bits: Literal[1, 2] = 1
+    master_address: Annotated[int, Field(ge=0, le=65519)] = 1
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    server_name: str | None = None
+
+    @property
+    def protocol(self) -> str:
+        """Family of protocols its devices speak: ``modbus`` (SunSpec as well) or ``dnp3``."""
+        return self.type.partition("-")[0]
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether it is a serial line of this box."""
+        return self.type in ("modbus-rtu", "dnp3-serial")
+
+    @property
+    def has_device_addresses(self) -> bool:
+        """Whether each of its devices has a host and port of its own."""
+        return self.type in ("modbus-tcp", "dnp3-tcp")
 
     @model_validator(mode="after")
     def _check(self) -> LinkTable:
-        if self.type == "modbus-rtu" and self.serial_port is None:
-            raise ValueError("a modbus-rtu link needs serial_port")
+        if self.is_serial and self.serial_port is None:
+            raise ValueError(f"a {self.type} link needs serial_port")
+        given = [self.ca, self.certificate, self.key]
+        if any(given) and not (all(given) and self.type == "dnp3-tcp"):
+            raise ValueError("TLS needs ca, certificate and key, on a dnp3-tcp link")
         if self.type == "modbus-rtu-tcp" and self.address is None:
             raise ValueError("a modbus-rtu-tcp link needs address = 'host:port'")
         return self
@@ -143,6 +168,69 @@ class ModbusServerTable(Strict):
     bad_quality: Literal["exception", "sentinel"] = "exception"
 
 
+class Dnp3MasterTable(Strict):
+    """``[[dnp3_outstation.master]]``: a master that may connect.
+
+    ``address`` is its link address, ``hosts`` where it connects from (addresses or networks),
+    ``certificate_name`` what its certificate must be made out to where TLS is on. ``rank`` says
+    whose word its controls are at the arbiter; one claims its point for ``hold_s``.
+    """
+
+    name: Name
+    address: Annotated[int, Field(ge=0, le=65519)] = 1
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    certificate_name: str | None = None
+    rank: Literal["utility", "operator", "monitor"] = "utility"
+    hold_s: Annotated[float, Field(ge=1, le=86_400)] = 900.0
+
+
+class Dnp3DerTable(Strict):
+    """``[dnp3_outstation.der.GROUP]``: a group shown as one DER of the DER profile.
+
+    It answers at its own ``address`` behind the same port; ``edition`` fixes its point list.
+    """
+
+    address: Annotated[int, Field(ge=0, le=65519)]
+    edition: Literal["AN2018-001", "IEEE 1815.2-2025"]
+
+
+class Dnp3OutstationTable(Strict):
+    """``[dnp3_outstation]``: points for the utility's masters, as ``map`` lists them.
+
+    ``lock`` remembers every index once released; ``local`` names a point that is 1 while all
+    controls are refused, ``inhibit`` one that is 1 while automation is. Paths are relative to
+    the site folder.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port
+    address: Annotated[int, Field(ge=0, le=65519)] = 1024
+    map: str = "maps/dnp3.csv"
+    lock: str = "maps/dnp3.lock.csv"
+    master: tuple[Dnp3MasterTable, ...]
+    der: dict[Name, Dnp3DerTable] = Field(default_factory=dict)
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    unsolicited: bool = True
+    select_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
+    control_timeout_s: Annotated[float, Field(gt=0, le=60)] = 4.0
+    events_per_class: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    max_fragment: Annotated[int, Field(ge=249, le=65_535)] = 2048
+    need_time: bool = False
+    local: str | None = None
+    inhibit: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Dnp3OutstationTable:
+        given = [self.ca, self.certificate, self.key]
+        if any(given) and not all(given):
+            raise ValueError("TLS needs ca, certificate and key")
+        if not self.master:
+            raise ValueError("name the masters that may connect: [[dnp3_outstation.master]]")
+        return self
+
+
 class SiteFile(Strict):
     """``site.toml``.
 
@@ -163,16 +251,21 @@ class SiteFile(Strict):
     https: HttpsTable | None = None
     mqtt: MqttTable | None = None
     modbus_server: ModbusServerTable | None = None
+    dnp3_outstation: Dnp3OutstationTable | None = None
 
 
 class DeviceRow(Strict):
-    """A row of ``devices.csv``; ``address`` is ``host:port`` on a modbus-tcp link."""
+    """A row of ``devices.csv``.
+
+    ``address`` is ``host:port`` on a modbus-tcp or dnp3-tcp link; ``unit`` is the Modbus unit or
+    the DNP3 address.
+    """
 
     device: PointName
     profile: str
     link: Name
     address: str | None = None
-    unit: Annotated[int, Field(ge=0, le=255)] | None = None
+    unit: Annotated[int, Field(ge=0, le=65519)] | None = None
     timeout_s: Annotated[float, Field(gt=0, le=60)] | None = None
     description: str = ""
 
@@ -198,6 +291,26 @@ class ModbusMapRow(Strict):
     table: Literal["holding", "input", "coil", "discrete"]
     register_: Annotated[int, Field(ge=0, le=65535)] = Field(alias="register")
     type: str | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class Dnp3MapRow(Strict):
+    """A row of ``maps/dnp3.csv``: one point of the outstation.
+
+    ``object`` is its type (``OS`` takes a named text: ``site.name``, ``site.title``,
+    ``gateway.version``); ``class`` 0 gives no events; ``static`` and ``event`` are variations,
+    empty for the type's default; ``deadband`` is in engineering units, empty for the point's
+    own; a raw value is ``(engineering - offset) / scale``.
+    """
+
+    point: str
+    object_: Literal["BI", "DBI", "BO", "CTR", "AI", "AO", "OS"] = Field(alias="object")
+    index: Annotated[int, Field(ge=0, le=65535)]
+    class_: Annotated[int, Field(ge=0, le=3)] = Field(2, alias="class")
+    static: Annotated[int, Field(ge=1, le=10)] | None = None
+    event: Annotated[int, Field(ge=1, le=8)] | None = None
+    deadband: Annotated[float, Field(ge=0)] | None = None
     scale: float = 1.0
     offset: float = 0.0
 

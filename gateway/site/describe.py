@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gateway.links.modbus.codec import Table
 from gateway.links.modbus.plan import Need, ReadLimits, coalesce
+from gateway.profiles.dnp3 import DEFAULT_TYPES
 from gateway.profiles.registers import TYPE_FACTS, parse_type
 from gateway.site.site import Device, Site, SitePoint
 
@@ -16,6 +17,8 @@ def where(point: SitePoint) -> str:
     source = point.source
     if point.device.profile.protocol == "sunspec":
         return f"model {source.model} {source.name}"
+    if point.device.profile.protocol == "dnp3":
+        return f"{source.kind} {source.index}"
     return f"{source.table} {source.register_} {source.type or 'bit'}"
 
 
@@ -25,6 +28,8 @@ def reads_of(device: Device) -> str:
     Where a SunSpec device has its models is known after discovery only; until then it is one
     read a model and poll group, since a model's points fit one request.
     """
+    if device.profile.protocol == "dnp3":
+        return "by class"
     if device.profile.protocol == "sunspec":
         pairs = {(point.poll, point.model) for point in device.profile.points}
         return f"about {len(pairs)}"
@@ -38,16 +43,23 @@ def describe_point(site: Site, point: SitePoint) -> Iterator[tuple[str, str]]:
     yield "device", f"{device.name} ({device.profile.title})"
     yield "link", f"{device.row.link}: {device.link.type}, {address}, unit {device.unit}"
     yield "address", where(point)
-    if source.table is not None and source.type is not None:
+    if source.index is not None or (source.table is not None and source.type is not None):
         yield "scale", f"{spec.unit} = raw x {source.scale:g} + {source.offset:g}"
     yield "kind", f"{spec.kind} in {spec.unit}: {source.description}"
     period_s = device.periods_s[source.poll]
-    yield "polled", f"every {period_s:g} s ({source.poll}); COMM_LOST after {spec.max_age_s:g} s"
+    asked = "" if device.profile.protocol != "dnp3" else ", classes "
+    asked += "/".join(str(number) for number in device.profile.poll[source.poll].classes)
+    yield (
+        "polled",
+        f"every {period_s:g} s ({source.poll}{asked}); COMM_LOST after {spec.max_age_s:g} s",
+    )
     if not (math.isinf(spec.minimum) and math.isinf(spec.maximum)):
         yield "limits", f"{spec.minimum:g} .. {spec.maximum:g} {spec.unit}"
     yield "deadband", f"{spec.deadband:g} {spec.unit}, event class {spec.event_class}"
     if point.rule is not None:
         yield "commands", "applications act" if spec.act else "applications only advise"
+        if source.index is not None:
+            yield "control", _control(point)
         yield "interlock", f"needs online: {', '.join(point.rule.requires)}"
         if point.rule.local_point:
             yield "local mode", f"refused while {point.rule.local_point} is 1"
@@ -62,12 +74,23 @@ def _northbound(site: Site, point_id: str) -> Iterator[tuple[str, str]]:
     for entry in site.modbus_map:
         if entry.point == point_id:
             yield "northbound", f"Modbus {entry.table} {entry.register_} {entry.type or 'bit'}"
+    for mapped in site.dnp3_map:
+        if mapped.point == point_id:
+            yield "northbound", f"DNP3 {mapped.object_} {mapped.index} class {mapped.class_}"
     for binding in site.network:
         if point_id in (binding.source, binding.command):
             yield "feeder", f"{binding.role} {binding.element}"
     if site.file.mqtt:
         device, _, name = point_id.partition(".")
         yield "northbound", f"MQTT {site.file.mqtt.topic}/{site.file.name}/{device}: {name}"
+
+
+def _control(point: SitePoint) -> str:
+    """How an output of a DNP3 device is commanded."""
+    source, quirks = point.source, point.device.profile.dnp3
+    style = source.type or DEFAULT_TYPES[source.kind]
+    follows = f"; {source.feedback} must follow in {quirks.feedback_s:g} s"
+    return f"{source.mode or quirks.mode}, {style}{follows if source.feedback else ''}"
 
 
 def _blocks(device: Device, group: str) -> tuple[object, ...]:

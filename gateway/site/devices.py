@@ -81,6 +81,7 @@ def _resolve(
         issues.append(row.issue("link", f"there is no link {parsed.link!r}", remedy))
     if profile is None or link is None:
         return None
+    _check_link(row, parsed, profile, link, issues)
     host, port = _address(row, parsed, link, issues)
     periods = {name: file.poll.get(name, group).period_s for name, group in profile.poll.items()}
     return Device(
@@ -89,16 +90,32 @@ def _resolve(
         link=link,
         host=host,
         port=port,
-        unit=profile.modbus.unit if parsed.unit is None else parsed.unit,
-        timeout_s=parsed.timeout_s or profile.modbus.timeout_s,
+        unit=profile.unit if parsed.unit is None else parsed.unit,
+        timeout_s=parsed.timeout_s or profile.timeout_s,
         periods_s=periods,
     )
+
+
+def _check_link(
+    row: CsvRow,
+    parsed: DeviceRow,
+    profile: DeviceProfile,
+    link: LinkTable,
+    issues: list[ConfigIssue],
+) -> None:
+    """The device's protocol must be its link's, and its unit one that protocol has."""
+    if (profile.protocol == "dnp3") != (link.protocol == "dnp3"):
+        message = f"profile {profile.name!r} speaks {profile.protocol}, link {parsed.link!r} is "
+        message += link.type
+        issues.append(row.issue("link", message, "put the device on a link of its protocol"))
+    elif link.protocol == "modbus" and (parsed.unit or 0) > 255:
+        issues.append(row.issue("unit", f"{parsed.unit} is no Modbus unit", "use 0..255"))
 
 
 def _address(
     row: CsvRow, parsed: DeviceRow, link: LinkTable, issues: list[ConfigIssue]
 ) -> tuple[str | None, int | None]:
-    if link.type != "modbus-tcp":
+    if not link.has_device_addresses:
         if parsed.address is not None:
             message = f"link {parsed.link!r} is {link.type}: its devices have a unit, no address"
             issues.append(row.issue("address", message, "leave the cell empty"))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.model.errors import ConfigError, ConfigIssue
 from gateway.profiles.text import TomlText, read_toml
 from gateway.profiles.validate import validate_toml
-from gateway.site.config import LinkTable, SiteFile
+from gateway.site.config import Dnp3MapRow, Dnp3OutstationTable, LinkTable, SiteFile
 from gateway.site.devices import load_devices
+from gateway.site.dnp3_map import load_dnp3_map
 from gateway.site.maps import load_modbus_map, load_network
 from gateway.site.points import expand_points
-from gateway.site.site import Device, Site
+from gateway.site.site import Device, Site, SitePoint
 
 #: Roles a device needs to be a member of a group.
 _MEMBER_ROLES = ("p", "q", "s_rated")
@@ -39,6 +41,7 @@ def load_site(folder: Path) -> Site:
         if file.modbus_server
         else ()
     )
+    dnp3_map = _dnp3_map(folder, text, file, by_id, issues)
     network = (
         load_network(folder / "maps" / "network.csv", by_id, devices, file.groups, issues)
         if file.dms
@@ -49,7 +52,7 @@ def load_site(folder: Path) -> Site:
         issues.append(text.issue(("dms", "model"), message, "give a path from the site folder"))
     if issues:
         raise ConfigError(issues)
-    return Site(folder, file, devices, points, modbus_map, network, by_id)
+    return Site(folder, file, devices, points, modbus_map, network, by_id, dnp3_map)
 
 
 def _salvage(text: TomlText) -> SiteFile:
@@ -58,6 +61,43 @@ def _salvage(text: TomlText) -> SiteFile:
     names = tables if isinstance(tables, dict) else {}
     links = {name: LinkTable(type="modbus-tcp") for name in names}
     return SiteFile.model_construct(name="faulty", links=links, profiles=(), poll={}, groups={})
+
+
+def _dnp3_map(
+    folder: Path,
+    text: TomlText,
+    file: SiteFile,
+    points: Mapping[str, SitePoint],
+    issues: list[ConfigIssue],
+) -> tuple[Dnp3MapRow, ...]:
+    table = file.dnp3_outstation
+    if table is None:
+        return ()
+    _check_outstation(text, file, table, points, issues)
+    return load_dnp3_map(folder / table.map, folder / table.lock, points, issues)
+
+
+def _check_outstation(
+    text: TomlText,
+    file: SiteFile,
+    table: Dnp3OutstationTable,
+    points: Mapping[str, SitePoint],
+    issues: list[ConfigIssue],
+) -> None:
+    for key in ("local", "inhibit"):
+        name = getattr(table, key)
+        if name is not None and name not in points:
+            where = ("dnp3_outstation", key)
+            issues.append(text.issue(where, f"there is no point {name!r}", "name a BI point"))
+    taken = {table.address: "the outstation itself"}
+    for group, der in table.der.items():
+        place = ("dnp3_outstation", "der", group)
+        if group not in file.groups:
+            issues.append(text.issue(place, f"there is no group {group!r}", "name a group"))
+        if der.address in taken:
+            message = f"address {der.address} is taken by {taken[der.address]}"
+            issues.append(text.issue(place, message, "give each DER an address of its own"))
+        taken.setdefault(der.address, group)
 
 
 def _check_groups(

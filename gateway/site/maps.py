@@ -27,7 +27,7 @@ def load_modbus_map(
     def check(row: CsvRow, parsed: ModbusMapRow) -> None:
         point = points.get(parsed.point)
         if point is None:
-            issues.append(_no_point(row, "point", parsed.point))
+            issues.append(no_point(row, "point", parsed.point))
             return
         if point.spec.kind.is_output and parsed.table in ("input", "discrete"):
             message = f"{parsed.point} takes commands; table {parsed.table!r} cannot be written"
@@ -41,7 +41,7 @@ def load_modbus_map(
             taken[parsed.table, register] = row.line
 
     optional = ("type", "scale", "offset")
-    return _load(path, ModbusMapRow, (("point", "table", "register"), optional), check, issues)
+    return load_rows(path, ModbusMapRow, (("point", "table", "register"), optional), check, issues)
 
 
 def load_network(
@@ -65,21 +65,22 @@ def load_network(
         if parsed.command is not None:
             commanded = points.get(parsed.command)
             if commanded is None:
-                issues.append(_no_point(row, "command", parsed.command))
+                issues.append(no_point(row, "command", parsed.command))
             elif not commanded.spec.kind.is_output:
                 message = f"{parsed.command} is {commanded.spec.kind}, it takes no commands"
                 issues.append(row.issue("command", message, "name an AO or BO point"))
 
-    return _load(path, NetworkRow, (("role", "element", "source"), ("command",)), check, issues)
+    return load_rows(path, NetworkRow, (("role", "element", "source"), ("command",)), check, issues)
 
 
-def _load(
+def load_rows(
     path: Path,
     model: type[Row],
     columns: tuple[tuple[str, ...], tuple[str, ...]],
     check: Callable[[CsvRow, Row], None],
     issues: list[ConfigIssue],
 ) -> tuple[Row, ...]:
+    """Rows of a map file that are valid by themselves; ``check`` sees each with its place."""
     try:
         rows = read_csv(path, *columns)
     except ConfigError as error:
@@ -104,5 +105,6 @@ def _width(row: CsvRow, parsed: ModbusMapRow, issues: list[ConfigIssue]) -> int:
         return 1
 
 
-def _no_point(row: CsvRow, column: str, name: str) -> ConfigIssue:
+def no_point(row: CsvRow, column: str, name: str) -> ConfigIssue:
+    """What is said of a cell that names no point of the site."""
     return row.issue(column, f"there is no point {name!r}", "tieline points lists them")

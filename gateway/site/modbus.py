@@ -21,8 +21,9 @@ def poller_config(site: Site) -> PollerConfig:
     """Every connection of a site; one scheduler serves them all."""
     endpoints: dict[str, EndpointConfig] = {}
     for device in site.devices.values():
-        endpoints.setdefault(endpoint_of(device), _endpoint(device))
-    slots_ms = [link.slot_ms for link in site.file.links.values()]
+        if device.link.protocol == "modbus":
+            endpoints.setdefault(endpoint_of(device), _endpoint(device))
+    slots_ms = [link.slot_ms for link in site.file.links.values() if link.protocol == "modbus"]
     return PollerConfig(slot_ms=min(slots_ms, default=50), endpoints=tuple(endpoints.values()))
 
 

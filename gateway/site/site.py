@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway.model.point import PointSpec
 from gateway.points.interlock import InterlockRule
 from gateway.profiles.profile import DeviceProfile, ProfilePoint
-from gateway.site.config import DeviceRow, LinkTable, ModbusMapRow, NetworkRow, SiteFile
+from gateway.site.config import DeviceRow, Dnp3MapRow, LinkTable, ModbusMapRow, NetworkRow, SiteFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Device:
 
     Attributes:
         host, port: where it is; None on a serial line.
-        unit: Modbus unit.
+        unit: Modbus unit or DNP3 address.
         periods_s: poll group to period, the site's overrides applied.
     """
 
@@ -61,7 +61,8 @@ class Site:
         file: ``site.toml``.
         devices: by name, in the file's order.
         points: in the order that fixes their positions in the store.
-        modbus_map, network: northbound register map and the feeder's bindings.
+        modbus_map, dnp3_map: northbound maps.
+        network: the feeder's bindings.
     """
 
     folder: Path
@@ -71,6 +72,7 @@ class Site:
     modbus_map: tuple[ModbusMapRow, ...] = ()
     network: tuple[NetworkRow, ...] = ()
     by_id: Mapping[str, SitePoint] = field(default_factory=dict)
+    dnp3_map: tuple[Dnp3MapRow, ...] = ()
 
     @property
     def data_folder(self) -> Path:
