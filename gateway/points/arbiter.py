@@ -72,6 +72,13 @@ class Arbiter:
             return Verdict(winner, granted=True, detail=detail)
         return Verdict(winner, granted=True, detail="granted")
 
+    def judge(self, command: Command, now_ms: int) -> Verdict:
+        """What :meth:`claim` would say; nothing is entered."""
+        scratch = Arbiter()
+        scratch._claims[command.point] = dict(self._claims.get(command.point, {}))
+        scratch._bounds = self._bounds
+        return scratch.claim(command, now_ms)
+
     def bound(self, bound: Bound) -> None:
         """Keep claims of lower priority inside an interval until it expires."""
         self._bounds.setdefault(bound.point, {})[bound.origin] = bound

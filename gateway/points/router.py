@@ -93,6 +93,22 @@ class Router:
         finally:
             self._pending -= 1
 
+    def judge(self, command: Command) -> CommandResult:
+        """What :meth:`submit` would answer now without sending: the answer to a select.
+
+        Claims nothing and sends nothing; the operate that follows is judged anew.
+        """
+        point = command.point
+        if point not in self._store or point not in self._actuators:
+            return CommandResult(command, CommandStatus.NOT_SUPPORTED, f"{point} takes no commands")
+        verdict = self._arbiter.judge(command, self._clock.utc_ms())
+        if not verdict.granted:
+            return CommandResult(command, CommandStatus.BLOCKED, verdict.detail)
+        refusal = self._check(verdict.winner)
+        if refusal is not None:
+            return CommandResult(command, refusal.status, refusal.detail)
+        return CommandResult(command, CommandStatus.SUCCESS, "may be operated")
+
     def set_default(self, point: str, value: float, reason: str) -> None:
         """Say what a point falls back to when every claim on it has ended. Sends nothing."""
         fallback = Command(point, value, "default", Priority.DEFAULT, reason=reason)

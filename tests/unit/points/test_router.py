@@ -11,7 +11,7 @@ from gateway.history.audit import AuditTrail
 from gateway.model.command import Command, CommandResult, CommandStatus, Priority
 from gateway.model.point import Measurement, PointKind, PointSpec
 from gateway.model.quality import Quality
-from gateway.points.arbiter import Arbiter
+from gateway.points.arbiter import MAX_CLAIMS_PER_POINT, Arbiter
 from gateway.points.interlock import Interlock, InterlockRule
 from gateway.points.router import Router
 from gateway.points.store import PointStore
@@ -298,3 +298,34 @@ async def test_a_command_that_went_out_says_how_it_ended_though_the_disk_filled_
     bench.gate.set()
     assert await task is CommandStatus.SUCCESS
     assert bench.trail.fault
+
+
+async def test_a_select_is_judged_like_the_operate_but_claims_and_sends_nothing(bench):
+    selected = Command("d.sp", 3.0, "master", Priority.UTILITY_2030_5)
+    assert bench.router.judge(selected).status is CommandStatus.BLOCKED  # not ONLINE yet
+    bench.online()
+    assert bench.router.judge(selected).ok
+    assert bench.sent == []
+    assert bench.router.holder("d.sp") is None
+    assert await bench.ask(1, Priority.OPERATOR) is CommandStatus.SUCCESS
+    assert bench.router.judge(selected).status is CommandStatus.BLOCKED  # the operator holds it
+    assert bench.router.judge(Command("d.sp", 99.0, "op", Priority.OPERATOR)).status is (
+        CommandStatus.OUT_OF_RANGE
+    )
+    unknown = Command("d.none", 1.0, "master", Priority.OPERATOR)
+    assert bench.router.judge(unknown).status is CommandStatus.NOT_SUPPORTED
+
+
+async def test_a_select_at_the_cap_of_claims_drops_nobodys_claim(bench):
+    bench.online()
+    for number in range(MAX_CLAIMS_PER_POINT):
+        await bench.ask(1, Priority.GROUP_FUNCTION, f"origin{number}")
+    bench.router.judge(Command("d.sp", 2.0, "one too many", Priority.OPERATOR))
+    holder = bench.router.holder("d.sp")
+    assert holder is not None
+    assert holder.origin == f"origin{MAX_CLAIMS_PER_POINT - 1}"
+    for number in reversed(range(1, MAX_CLAIMS_PER_POINT)):
+        bench.router.withdraw("d.sp", f"origin{number}")
+    survivor = bench.router.holder("d.sp")
+    assert survivor is not None
+    assert survivor.origin == "origin0"

@@ -112,5 +112,5 @@ def test_faults_of_a_dnp3_profile_are_all_found_and_located(tmp_path):
         "x.csv:4:8 AO has no type 'latch'",
         "x.csv:5:15 feedback names no point 'nothing'",
         "x.csv:6:9 BI takes no commands",
-        "x.toml:6:1 [poll.fast] of a DNP3 profile names no classes",
+        "x.toml:6:2 [poll.fast] of a DNP3 profile names no classes",
     ]
