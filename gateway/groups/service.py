@@ -119,9 +119,8 @@ class GroupService:
     async def _status(self, group: PointGroup, request: StatusRequest) -> GroupReply:
         errors = []
         if request.timing is Timing.REFRESHED:
-            since_ms = self._clock.utc_ms()
             points = [view.der.points[r] for view in group.views.values() for r in ("p", "q")]
-            stale = await self._settler.refreshed(points, since_ms, REFRESH_S)
+            stale = await self._settler.refreshed(points, REFRESH_S)
             errors += [refusal(f"{point} was not read anew") for point in stale]
         present = tuple(group.present(quantity) for quantity in request.quantities)
         errors += [

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 from gateway.model.clock import Clock
 from gateway.model.reader import PointReader
 
 _LOOK_EVERY_S = 0.05
+
+
+class VouchedReader(PointReader, Protocol):
+    """A reader that knows when a value was last vouched for."""
+
+    def vouched_s(self, point_id: str) -> float:
+        """When the point's source last gave its value or confirmed it, monotonic seconds.
+
+        Raises:
+            KeyError: no such point.
+        """
 
 
 class Settler:
@@ -22,7 +34,7 @@ class Settler:
 
     def __init__(
         self,
-        reader: PointReader,
+        reader: VouchedReader,
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -39,15 +51,13 @@ class Settler:
             await self._sleep(_LOOK_EVERY_S)
         return True
 
-    async def refreshed(self, points: Iterable[str], since_ms: int, timeout_s: float) -> list[str]:
-        """Wait until every point was read after ``since_ms``; returns those that were not."""
+    async def refreshed(self, points: Iterable[str], timeout_s: float) -> list[str]:
+        """Wait until every point was read anew from now on; returns those that were not."""
+        since_s = self._clock.monotonic_s()
         wanted = [point for point in points if point in self._reader]
-        await self.until(lambda: not self._older(wanted, since_ms), timeout_s)
-        return self._older(wanted, since_ms)
+        await self.until(lambda: not self._older(wanted, since_s), timeout_s)
+        return self._older(wanted, since_s)
 
-    def _older(self, points: list[str], since_ms: int) -> list[str]:
-        return [
-            point
-            for point in points
-            if self._reader[point].time_ms <= since_ms or not self._reader[point].is_good
-        ]
+    def _older(self, points: list[str], since_s: float) -> list[str]:
+        read = self._reader
+        return [p for p in points if read.vouched_s(p) <= since_s or not read[p].is_good]

@@ -76,7 +76,7 @@ class Router:
         self._turn: dict[str, asyncio.Lock] = {}
         self._pending = 0
         self._taken: dict[str, Command] = {}
-        self._owed: dict[str, tuple[float, int]] = {}
+        self._owed: dict[str, float] = {}
 
     async def submit(self, command: Command) -> CommandResult:
         """Judge a command, send it if it may go, say how it ended. Never raises for a refusal."""
@@ -225,7 +225,7 @@ class Router:
 
     def _owe(self, point: str) -> None:
         """Remember that the device may not hold what it should."""
-        self._owed[point] = (self._clock.monotonic_s() + _OWED_S, self._clock.utc_ms())
+        self._owed[point] = self._clock.monotonic_s()
 
     def _owed_now(self) -> list[str]:
         """Owed points whose device was read since and, it shows, still holds something else.
@@ -233,15 +233,16 @@ class Router:
         What goes out then is a new command on fresh knowledge; a write is never sent again blindly.
         """
         due = []
-        for point, (not_before_s, tried_ms) in tuple(self._owed.items()):
+        for point, tried_s in tuple(self._owed.items()):
             heir = self._arbiter.holder(point, self._clock.utc_ms())
             shown = self._store[point]
+            read_since = self._store.vouched_s(point) > tried_s
             if heir is None or (shown.is_good and shown.value == heir.value):
-                if heir is None or shown.time_ms > tried_ms:
+                if heir is None or read_since:
                     del self._owed[point]
             elif (
-                self._clock.monotonic_s() >= not_before_s
-                and shown.time_ms > tried_ms
+                self._clock.monotonic_s() >= tried_s + _OWED_S
+                and read_since
                 and self._check(heir) is None
             ):
                 due.append(point)

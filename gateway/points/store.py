@@ -173,6 +173,16 @@ class PointStore:
         """
         self._arrived_s[indices] = self._clock.monotonic_s()
 
+    def vouched_s(self, point_id: str) -> float:
+        """When a point's source last gave its value or confirmed it, on the monotonic clock.
+
+        Its time may be older: a source that reports by exception says nothing of what stands.
+
+        Raises:
+            KeyError: no such point.
+        """
+        return float(self._arrived_s[self.index[point_id]])
+
     def mark_comm_lost(self, indices: Indices) -> None:
         """Say that these points' source is lost: values stay, COMM_LOST joins the flags."""
         newly = indices[(self._flags[indices] & _COMM_LOST) == 0]
