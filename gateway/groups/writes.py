@@ -26,6 +26,14 @@ _DEPENDENT_REFERENCE = {
 }
 
 
+#: DNP3 DER profiles' unit of a curve's Y values; % of apparent power has none there.
+_Y_UNIT = {
+    CurveReference.MAX_REACTIVE_POWER: 2,
+    CurveReference.AVAILABLE_REACTIVE_POWER: 3,
+    CurveReference.MAX_ACTIVE_POWER: 4,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One value for one point.
@@ -117,10 +125,12 @@ def curve(view: DerView, request: CurveRequest) -> list[Write]:
     _need(view.der, "curve_enable", "curve_v1", "curve_q1")
     if len(request.points) > CURVE_POINTS:
         raise UnsupportedError(f"{view.der.name} takes {CURVE_POINTS} curve points at most")
-    padded = [*request.points, *[request.points[-1]] * (CURVE_POINTS - len(request.points))]
+    reference, points = _curve_points(view, request)
+    padded = [*points, *[points[-1]] * (CURVE_POINTS - len(points))]
     optional = {
-        "curve_points": float(len(request.points)),
-        "curve_reference": float(_DEPENDENT_REFERENCE[request.reference]),
+        "curve_points": float(len(points)),
+        "curve_reference": float(_DEPENDENT_REFERENCE[reference]),
+        "curve_y_unit": float(_Y_UNIT.get(reference, 0)),
         "curve_v_ref": request.voltage_reference_pct,
         "curve_response": request.response_s,
     }
@@ -131,6 +141,24 @@ def curve(view: DerView, request: CurveRequest) -> list[Write]:
         writes.append(_write(view.der, f"curve_q{number}", var_pct))
     writes += _presets(view, "curve_enable")
     return [*writes, *_others_off(view, "curve_enable"), _enable(view.der, "curve_enable")]
+
+
+def _curve_points(
+    view: DerView, request: CurveRequest
+) -> tuple[CurveReference, tuple[tuple[float, float], ...]]:
+    """A curve in the device's own terms: what it cannot be told is worked into the points."""
+    der, reference, points = view.der, request.reference, request.points
+    if not der.has("curve_v_ref"):
+        share = request.voltage_reference_pct / 100.0
+        points = tuple((volts * share, var) for volts, var in points)
+    if der.has("curve_y_unit") and reference not in _Y_UNIT:
+        plate = view.nameplate()
+        if plate is None:
+            raise UnsupportedError(f"the rating of {der.name} is not known")
+        share = plate.apparent_power_va / _rating(view, "q")
+        points = tuple((volts, var * share) for volts, var in points)
+        reference = CurveReference.MAX_REACTIVE_POWER
+    return reference, points
 
 
 def connect(view: DerView, *, wanted: bool) -> list[Write]:
