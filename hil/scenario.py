@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 Share = Annotated[float, Field(ge=0, le=2)]
 Positive = Annotated[float, Field(gt=0)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,31}$")]
 
 DEFAULT_SCENARIO = Path(__file__).with_name("scenarios") / "ieee13_day.toml"
 
@@ -86,6 +86,37 @@ class Capacitor(_Strict):
     switch_s: Positive
 
 
+class Switch(_Strict):
+    """One switch on a line; measured and operated at the end towards the substation.
+
+    Attributes:
+        line: OpenDSS line.
+        operate_s: time from command to movement.
+        pickup_a: phase current from which its fault indicators see a fault.
+    """
+
+    name: Name
+    kind: Literal["breaker", "recloser", "sectionaliser"]
+    line: Name
+    closed: bool = True
+    operate_s: Positive = 0.1
+    pickup_a: Positive
+
+
+class Fault(_Strict):
+    """A fault to ground on nodes of one bus, from ``start_s`` to ``clear_s`` (0: for good)."""
+
+    name: Name
+    nodes: tuple[str, ...] = Field(min_length=1, max_length=3)
+    start_s: float = Field(ge=0)
+    clear_s: float = Field(default=0.0, ge=0)
+    ohm: Positive = 0.1
+
+    def present(self, time_s: float) -> bool:
+        """Whether it burns now."""
+        return self.start_s <= time_s and (self.clear_s == 0 or time_s < self.clear_s)
+
+
 class Der(_Strict):
     """One DER: an injection at a terminal.
 
@@ -133,6 +164,8 @@ class Scenario(_Strict):
     capacitor: tuple[Capacitor, ...]
     der: tuple[Der, ...]
     microgrid: Microgrid
+    switch: tuple[Switch, ...] = ()
+    fault: tuple[Fault, ...] = ()
 
     @cached_property
     def ders(self) -> dict[str, Der]:

@@ -3,12 +3,15 @@
 ==================  =============================================================================
 device to plant     ``{"hello": NAME}`` once, then after each step what the device does:
                     a DER ``{"seq", "p_w", "q_var"}``, the feeder PLC ``{"seq", "taps": {NAME:
-                    TAP}, "caps": {NAME: BOOL}}``.
+                    TAP}, "caps": {NAME: BOOL}}``, the switchgear ``{"seq", "switches": {NAME:
+                    CLOSED}}``.
 plant to device     ``{"seq", "time_s", "elapsed_s", "hz", ...}`` each step: a DER gets
                     ``v_v`` (V: to neutral by phase, or the one line-to-line voltage), ``v_pu``,
                     ``sun`` (0..1), ``p_w`` and ``q_var`` as solved; the feeder PLC gets
                     ``nodes_pu``, ``taps``, ``caps``, ``tap_ops``, ``cap_ops``, ``head_p_w`` and
-                    ``head_q_var`` by phase.
+                    ``head_q_var`` by phase; the switchgear gets ``switches``: by name
+                    ``closed``, ``ops``, and by phase number ``amps`` and ``va`` ([W, var],
+                    positive away from the substation).
 ==================  =============================================================================
 
 Injection is positive, seen from the DER.
@@ -26,6 +29,8 @@ MAX_LINE = 16_384
 MAX_BACKLOG = 65_536
 #: Name under which the feeder PLC says hello.
 FEEDER_PLC = "feeder_plc"
+#: Name under which the controls of all switches together say hello.
+SWITCHGEAR = "switchgear"
 
 Message = dict[str, Any]
 

@@ -12,7 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hil.plant.world import Injection
-from hil.wire import FEEDER_PLC, MAX_BACKLOG, MAX_LINE, Message, WireError, decode, encode, number
+from hil.wire import (
+    FEEDER_PLC,
+    MAX_BACKLOG,
+    MAX_LINE,
+    SWITCHGEAR,
+    Message,
+    WireError,
+    decode,
+    encode,
+    number,
+)
 
 #: Wall seconds without a word after which a connected device counts as gone.
 SILENT_S = 3.0
@@ -39,12 +49,14 @@ class DeviceBus:
     Attributes:
         devices: names that may say hello.
         taps, caps: the feeder PLC's last commands.
+        switches: the switchgear's.
         faults: what was refused or dropped, counted.
     """
 
     devices: frozenset[str]
     taps: dict[str, int] = field(default_factory=dict)
     caps: dict[str, bool] = field(default_factory=dict)
+    switches: dict[str, bool] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
     _seats: dict[str, _Seat] = field(default_factory=dict)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -142,6 +154,8 @@ class DeviceBus:
             taps = _table(message, "taps")
             self.taps = {n: round(number(taps, n)) for n in taps}
             self.caps = {n: v is True for n, v in _table(message, "caps").items()}
+        elif name == SWITCHGEAR:
+            self.switches = {n: v is True for n, v in _table(message, "switches").items()}
         else:
             seat.injection = Injection(number(message, "p_w"), number(message, "q_var"))
         seat.answered = True

@@ -47,6 +47,7 @@ class Feeder:
         self._base_v = self._node_bases()
         self.loads = {n: self._pair("load", n) for n in self._dss.loads.names}
         self.lines = {n: self._number("line", n, "length") for n in self._dss.lines.names}
+        self._neighbours = self._map_buses()
 
     def command(self, text: str) -> str:
         """Run one OpenDSS command and return its result.
@@ -76,6 +77,24 @@ class Feeder:
     def set_capacitor(self, name: str, *, closed: bool) -> None:
         """Open or close a capacitor's only step."""
         self.command(f"edit Capacitor.{name} states=[{int(closed)}]")
+
+    def set_switch(self, line: str, *, closed: bool) -> None:
+        """Open or close a line at its first terminal, all phases."""
+        self.command(f"{'close' if closed else 'open'} Line.{line} term=1")
+
+    def add_fault(self, name: str, nodes: tuple[str, ...], ohm: float) -> None:
+        """Prepare a fault to ground on nodes of one bus; it does not burn yet."""
+        bus = nodes[0].partition(".")[0]
+        phases = ".".join(node.partition(".")[2] for node in nodes)
+        zero = ".0" * len(nodes)
+        self.command(
+            f"new Fault.{name} phases={len(nodes)} bus1={bus}.{phases} bus2={bus}{zero} "
+            f"r={ohm:.9g} enabled=no"
+        )
+
+    def set_fault(self, name: str, *, present: bool) -> None:
+        """Start or clear a fault."""
+        self.command(f"edit Fault.{name} enabled={'yes' if present else 'no'}")
 
     def scale_line(self, name: str, factor: float) -> None:
         """Make a line longer or shorter than the model says."""
@@ -107,6 +126,25 @@ class Feeder:
         count = len(flat) // 2 // int(self._dss.cktelement.num_terminals)
         return tuple(complex(flat[2 * i], flat[2 * i + 1]) * 1e3 for i in range(count))
 
+    def currents_a(self, element: str) -> dict[str, complex]:
+        """Current into each conductor of an element's first terminal, A, by phase number."""
+        self._dss.circuit.set_active_element(element)
+        flat = self._dss.cktelement.currents
+        order = self._dss.cktelement.node_order
+        count = len(flat) // 2 // int(self._dss.cktelement.num_terminals)
+        return {str(order[i]): complex(flat[2 * i], flat[2 * i + 1]) for i in range(count)}
+
+    def fed(self, open_lines: frozenset[str]) -> frozenset[str]:
+        """Buses that the source reaches through what is closed."""
+        reached, todo = set[str](), ["sourcebus"]
+        while todo:
+            bus = todo.pop()
+            if bus in reached:
+                continue
+            reached.add(bus)
+            todo += [far for name, far in self._neighbours.get(bus, ()) if name not in open_lines]
+        return frozenset(reached)
+
     def losses_w(self) -> float:
         """Active losses of the whole circuit."""
         return float(self._dss.circuit.losses[0])
@@ -124,6 +162,19 @@ class Feeder:
         if not all(math.isfinite(b) and b > 0 for b in bases.values()):
             raise EngineError("a bus has no voltage base; check VoltageBases in the master file")
         return bases
+
+    def _map_buses(self) -> dict[str, list[tuple[str, str]]]:
+        """Each bus with its neighbours: line that leads there (empty for a transformer), bus."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        names = [f"Line.{n}" for n in self._dss.lines.names]
+        names += [f"Transformer.{n}" for n in self._dss.transformers.names]
+        for element in names:
+            self._dss.circuit.set_active_element(element)
+            ends = [bus.partition(".")[0].lower() for bus in self._dss.cktelement.bus_names[:2]]
+            line = element.removeprefix("Line.") if element.startswith("Line.") else ""
+            found.setdefault(ends[0], []).append((line, ends[1]))
+            found.setdefault(ends[1], []).append((line, ends[0]))
+        return found
 
     def _number(self, kind: str, name: str, attribute: str) -> float:
         return float(self.command(f"? {kind}.{name}.{attribute}"))

@@ -43,8 +43,8 @@ class TapChanger:
 
 
 @dataclass(slots=True)
-class CapacitorSwitch:
-    """A capacitor's switch: moves ``switch_s`` after it was told to.
+class Contact:
+    """A switch: moves ``switch_s`` after it was told to.
 
     Attributes:
         closed: present position.

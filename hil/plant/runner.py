@@ -10,7 +10,7 @@ from hil.plant.bus import DeviceBus
 from hil.plant.terminals import Instruments
 from hil.plant.truth import TruthLog
 from hil.plant.world import Plant, Snapshot
-from hil.wire import FEEDER_PLC
+from hil.wire import FEEDER_PLC, SWITCHGEAR
 
 
 def run_uncontrolled(plant: Plant, log: TruthLog, until_s: float) -> None:
@@ -68,7 +68,7 @@ class LiveRun:
 
     def _step(self, elapsed_s: float, now: float) -> Snapshot:
         if elapsed_s:
-            self.plant.command(self.bus.taps, self.bus.caps)
+            self.plant.command(self.bus.taps, self.bus.caps, self.bus.switches)
         snapshot = self.plant.step(self.bus.injections(now), elapsed_s)
         self._seq += 1
         self.bus.send(
@@ -84,4 +84,5 @@ class LiveRun:
 
 def bus_devices(plant: Plant) -> frozenset[str]:
     """Names of the devices a plant expects on its bus."""
-    return frozenset(plant.scenario.ders) | {FEEDER_PLC}
+    gear = {SWITCHGEAR} if plant.scenario.switch else set()
+    return frozenset(plant.scenario.ders) | {FEEDER_PLC} | gear

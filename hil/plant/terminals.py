@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hil.plant.world import Injection, Snapshot
 from hil.scenario import Der, Scenario
-from hil.wire import FEEDER_PLC, Message
+from hil.wire import FEEDER_PLC, SWITCHGEAR, Message
 
 NOMINAL_HZ = 60.0
 PHASES = ("a", "b", "c")
@@ -37,6 +37,8 @@ class Instruments:
         }
         if device == FEEDER_PLC:
             return message | self._feeder(snapshot)
+        if device == SWITCHGEAR:
+            return message | self._switchgear(snapshot)
         return message | self._der(self.scenario.ders[device], snapshot)
 
     def _der(self, der: Der, snapshot: Snapshot) -> Message:
@@ -63,6 +65,22 @@ class Instruments:
             "cap_ops": dict(snapshot.cap_operations),
             "head_p_w": [self._power(s.real) for s in snapshot.head_va],
             "head_q_var": [self._power(s.imag) for s in snapshot.head_va],
+        }
+
+    def _switchgear(self, snapshot: Snapshot) -> Message:
+        return {
+            "switches": {
+                name: {
+                    "closed": flow.closed,
+                    "ops": flow.operations,
+                    "amps": {phase: self._power(amps) for phase, amps in flow.amps.items()},
+                    "va": {
+                        phase: [self._power(va.real), self._power(va.imag)]
+                        for phase, va in flow.va.items()
+                    },
+                }
+                for name, flow in snapshot.switches.items()
+            }
         }
 
     def _volt(self, value: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hil.plant.engine import Feeder
-from hil.plant.equipment import CapacitorSwitch, TapChanger
+from hil.plant.equipment import Contact, TapChanger
 from hil.scenario import Der, Scenario
 
 
@@ -16,6 +16,23 @@ class Injection:
 
     power_w: float = 0.0
     reactive_power_var: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What a switch's instruments see, towards the substation.
+
+    Attributes:
+        closed: its position.
+        operations: movements since start.
+        amps: current by phase number.
+        va: P + jQ away from the substation by phase number.
+    """
+
+    closed: bool
+    operations: int
+    amps: Mapping[str, float]
+    va: Mapping[str, complex]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +50,8 @@ class Snapshot:
         loss_w: losses from the source on.
         load_factor: the load profile's value, mismatch left out.
         sun: irradiance by DER, 0..1.
+        switches: by name.
+        fed: buses that the source reaches; a DER elsewhere has tripped.
     """
 
     time_s: float
@@ -47,6 +66,8 @@ class Snapshot:
     loss_w: float
     load_factor: float
     sun: Mapping[str, float]
+    switches: Mapping[str, Flow] = field(default_factory=dict)
+    fed: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -60,23 +81,37 @@ class Plant:
     feeder: Feeder
     time_s: float = 0.0
     taps: dict[str, TapChanger] = field(init=False)
-    caps: dict[str, CapacitorSwitch] = field(init=False)
+    caps: dict[str, Contact] = field(init=False)
+    switches: dict[str, Contact] = field(init=False)
 
     def __post_init__(self) -> None:
         self.taps = {r.name: TapChanger(r.tap, r.step_s) for r in self.scenario.regulator}
-        self.caps = {c.name: CapacitorSwitch(c.closed, c.switch_s) for c in self.scenario.capacitor}
+        self.caps = {c.name: Contact(c.closed, c.switch_s) for c in self.scenario.capacitor}
+        self.switches = {s.name: Contact(s.closed, s.operate_s) for s in self.scenario.switch}
+        for switch in self.scenario.switch:
+            self.feeder.set_switch(switch.line, closed=switch.closed)
+        for fault in self.scenario.fault:
+            self.feeder.add_fault(fault.name, fault.nodes, fault.ohm)
         spread = self.scenario.mismatch.line_length_pct
         for line in self.feeder.lines:
             self.feeder.scale_line(line, self.scenario.perturbation(f"line/{line}", spread))
 
-    def command(self, taps: Mapping[str, int], caps: Mapping[str, bool]) -> None:
-        """Aim regulators and capacitors; unknown names are left alone."""
+    def command(
+        self,
+        taps: Mapping[str, int],
+        caps: Mapping[str, bool],
+        switches: Mapping[str, bool] | None = None,
+    ) -> None:
+        """Aim regulators, capacitors and switches; unknown names are left alone."""
         for name, tap in taps.items():
             if name in self.taps:
                 self.taps[name].aim(tap)
         for name, closed in caps.items():
             if name in self.caps:
                 self.caps[name].aim(closed=closed)
+        for name, closed in (switches or {}).items():
+            if name in self.switches:
+                self.switches[name].aim(closed=closed)
 
     def step(self, injections: Mapping[str, Injection], elapsed_s: float) -> Snapshot:
         """Advance by ``elapsed_s`` simulated seconds (0 solves the present again).
@@ -93,14 +128,16 @@ class Plant:
         for name, switch in self.caps.items():
             switch.advance(elapsed_s)
             self.feeder.set_capacitor(name, closed=switch.closed)
+        fed = self._operate(elapsed_s)
         for load, (p_kw, q_kvar) in self.feeder.loads.items():
             share = self.scenario.load_factor(load, self.time_s)
             self.feeder.set_load(load, p_kw * share, q_kvar * share)
         for der in self.scenario.der:
-            injection = injections.get(der.name, Injection())
+            is_fed = der.nodes[0].partition(".")[0] in fed
+            injection = injections.get(der.name, Injection()) if is_fed else Injection()
             self.feeder.set_injection(der.element, injection.power_w, injection.reactive_power_var)
         self.feeder.solve()
-        return self._snapshot()
+        return self._snapshot(fed)
 
     def uncontrolled(self, time_s: float) -> dict[str, Injection]:
         """What the DERs inject when nobody commands them: all the sun gives, unity power factor.
@@ -118,7 +155,33 @@ class Plant:
             return Injection(sun * behind.pv_w - behind.load_w, -behind.load_var)
         return Injection()
 
-    def _snapshot(self) -> Snapshot:
+    def _operate(self, elapsed_s: float) -> frozenset[str]:
+        """Move switches, start and clear faults; returns the buses still fed.
+
+        Beyond an open switch no inverter goes on by itself: anti-islanding (IEEE 1547).
+        """
+        for switch in self.scenario.switch:
+            contact = self.switches[switch.name]
+            before = contact.closed
+            contact.advance(elapsed_s)
+            if contact.closed != before:
+                self.feeder.set_switch(switch.line, closed=contact.closed)
+        for fault in self.scenario.fault:
+            self.feeder.set_fault(fault.name, present=fault.present(self.time_s))
+        opened = (s.line for s in self.scenario.switch if not self.switches[s.name].closed)
+        return self.feeder.fed(frozenset(opened))
+
+    def _flow(self, line: str, contact: Contact) -> Flow:
+        currents = self.feeder.currents_a(f"Line.{line}")
+        powers = self.feeder.powers_va(f"Line.{line}")
+        return Flow(
+            closed=contact.closed,
+            operations=contact.operations,
+            amps={phase: abs(current) for phase, current in currents.items()},
+            va=dict(zip(currents, powers, strict=True)),
+        )
+
+    def _snapshot(self, fed: frozenset[str]) -> Snapshot:
         inside = {n: v for n, v in self.feeder.phasors().items() if not n.startswith("sourcebus")}
         per_unit = self.feeder.voltages_pu()
         return Snapshot(
@@ -134,6 +197,10 @@ class Plant:
             loss_w=self.feeder.losses_w(),
             load_factor=self.scenario.load.at(self.time_s),
             sun={d.name: self.scenario.sun(d.name, self.time_s) for d in self.scenario.der},
+            switches={
+                s.name: self._flow(s.line, self.switches[s.name]) for s in self.scenario.switch
+            },
+            fed=fed,
         )
 
     def _solved(self, der: Der) -> Injection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hil.plant.equipment import CapacitorSwitch, TapChanger
+from hil.plant.equipment import Contact, TapChanger
 
 
 def test_a_tap_changer_moves_one_position_each_step_time() -> None:
@@ -40,7 +40,7 @@ def test_a_tap_changer_turns_round_when_told() -> None:
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_a_capacitor_moves_after_its_switching_time(closed: bool) -> None:
-    switch = CapacitorSwitch(closed=closed, switch_s=3.0)
+    switch = Contact(closed=closed, switch_s=3.0)
     switch.aim(closed=not closed)
     switch.advance(2.9)
     assert switch.closed is closed
@@ -50,7 +50,7 @@ def test_a_capacitor_moves_after_its_switching_time(closed: bool) -> None:
 
 
 def test_a_capacitor_told_back_in_time_does_not_move() -> None:
-    switch = CapacitorSwitch(closed=True, switch_s=3.0)
+    switch = Contact(closed=True, switch_s=3.0)
     switch.aim(closed=False)
     switch.advance(2.0)
     switch.aim(closed=True)
