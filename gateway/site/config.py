@@ -198,8 +198,8 @@ class Dnp3OutstationTable(Strict):
     """``[dnp3_outstation]``: points for the utility's masters, as ``map`` lists them.
 
     ``lock`` remembers every index once released; ``local`` names a point that is 1 while all
-    controls are refused, ``inhibit`` one that is 1 while automation is. Paths are relative to
-    the site folder.
+    controls are refused, ``inhibit`` one that is 1 while automation is. Masters are asked for the
+    time every ``need_time_s`` (0 never). Paths are relative to the site folder.
     """
 
     host: str = "127.0.0.1"
@@ -217,7 +217,7 @@ class Dnp3OutstationTable(Strict):
     control_timeout_s: Annotated[float, Field(gt=0, le=60)] = 4.0
     events_per_class: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
     max_fragment: Annotated[int, Field(ge=249, le=65_535)] = 2048
-    need_time: bool = False
+    need_time_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     local: str | None = None
     inhibit: str | None = None
 

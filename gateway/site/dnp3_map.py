@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from gateway.links.dnp3.objects import EVENT_GROUP, OBJECTS, STATIC_GROUP, PointType
 from gateway.model.errors import ConfigError, ConfigIssue
 from gateway.model.point import PointKind
 from gateway.profiles.text import CsvRow, read_csv
@@ -90,6 +91,13 @@ def _check_point(
         message = f"deadband {parsed.deadband:g} is below the point's own {own:g}"
         remedy = "changes below a point's own deadband are not reported at all: lower that first"
         issues.append(row.issue("deadband", message, remedy))
+    kind_of = PointType(parsed.object_)
+    for column, group in (("static", STATIC_GROUP[kind_of]), ("event", EVENT_GROUP[kind_of])):
+        variation = getattr(parsed, column)
+        if variation is not None and (group, variation) not in OBJECTS:
+            known = ", ".join(str(v) for g, v in OBJECTS if g == group)
+            message = f"there is no group {group} variation {variation}"
+            issues.append(row.issue(column, message, f"use one of: {known}"))
 
 
 def _lock_issues(

@@ -84,6 +84,11 @@ def test_a_deadband_finer_than_the_points_own_cannot_be_kept(folder):
     assert faults(folder) == ["dnp3.csv:2:26 deadband 10 is below the point's own 1000"]
 
 
+def test_a_variation_that_does_not_exist_is_refused(folder):
+    rewrite(folder, "AI,0,2,5,7,2000", "AI,0,2,9,7,2000")
+    assert faults(folder) == ["dnp3.csv:2:22 there is no group 30 variation 9"]
+
+
 def test_a_released_index_never_moves(folder):
     lock = folder / "maps" / "dnp3.lock.csv"
     assert release(lock, load_site(folder).dnp3_map) == 6
