@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hil.scenario import DEFAULT_SCENARIO, Scenario, load_scenario
-from hil.wire import FEEDER_PLC
+from hil.wire import FEEDER_PLC, SWITCHGEAR
 
 PLANT = "plant"
 DEFAULT_PORT_BASE = 15020
@@ -41,13 +41,14 @@ class BenchError(RuntimeError):
 
 
 def port_layout(scenario: Scenario, base: int) -> dict[str, int]:
-    """Ports by process: bus +0, feeder PLC +1, microgrid PLC +2, inverters and battery from +3.
+    """Ports by process: bus +0, feeder +1, microgrid +2, inverters, battery, switchgear from +3.
 
     Base 0 means any free port for each.
     """
     grids = [d.name for d in scenario.der if d.kind == "microgrid"]
     others = [d.name for d in scenario.der if d.kind != "microgrid"]
-    names = (PLANT, FEEDER_PLC, *grids, *others)
+    gear = (SWITCHGEAR,) if scenario.switch else ()
+    names = (PLANT, FEEDER_PLC, *grids, *others, *gear)
     return {name: base + i if base else 0 for i, name in enumerate(names)}
 
 
@@ -67,7 +68,7 @@ class Bench:
             leaves it on ours.
 
     Attributes:
-        ports: Modbus TCP port by device, and the device bus under ``plant``.
+        ports: port by device, and the device bus under ``plant``.
     """
 
     scenario_path: Path = DEFAULT_SCENARIO

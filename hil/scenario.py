@@ -149,7 +149,11 @@ class Microgrid(_Strict):
 
 
 class Scenario(_Strict):
-    """One scenario file."""
+    """One scenario file.
+
+    Attributes:
+        dnp3: devices that speak DNP3 rather than Modbus or SunSpec, by their name on the bus.
+    """
 
     title: str
     feeder: Path
@@ -166,6 +170,7 @@ class Scenario(_Strict):
     microgrid: Microgrid
     switch: tuple[Switch, ...] = ()
     fault: tuple[Fault, ...] = ()
+    dnp3: tuple[Name, ...] = ()
 
     @cached_property
     def ders(self) -> dict[str, Der]:

@@ -187,6 +187,14 @@ class SunSpecMap:
             raise KeyError(path)
         return value
 
+    def encode(self, path: str, value: float) -> list[int]:
+        """Registers that a client would write for an engineering value."""
+        point = self.points[path]
+        form, _ = _INTEGERS[point.type]
+        low, high = _range(point.type)
+        raw = min(max(round(value / 10.0 ** self._exponent(point)), low), high)
+        return list(struct.unpack(f">{point.size}H", struct.pack(form, raw)))
+
     def read(self, address: int, count: int) -> list[int]:
         """Raw registers.
 

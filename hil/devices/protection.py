@@ -1,0 +1,105 @@
+"""Protection of one switch as a pure state machine: fault indicators, tripping, reclosing.
+
+Times are simulated seconds and short: the plant solves steady states a second apart, so what
+takes cycles in the field takes a step here. Coordination is what counts: the recloser is faster
+than the feeder breaker, and a sectionaliser never interrupts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["breaker", "recloser", "sectionaliser"]
+
+#: Delay to trip, dead times before each reclosure, by kind.
+_TRIP_S = {"breaker": 3.0, "recloser": 1.0}
+_DEAD_TIMES_S: dict[str, tuple[float, ...]] = {"breaker": (), "recloser": (5.0, 10.0)}
+#: Healthy time after a reclosure that makes the next fault the first again.
+_RESET_S = 30.0
+
+
+@dataclass(slots=True)
+class Indicators:
+    """What a switch has seen of a fault since it was reset; phases by number."""
+
+    phases: set[str] = field(default_factory=set)
+    reverse: bool = False
+
+    def reset(self) -> None:
+        """Forget it."""
+        self.phases.clear()
+        self.reverse = False
+
+
+@dataclass(slots=True)
+class Protection:
+    """One switch's relay.
+
+    Attributes:
+        pickup_a: phase current from which it sees a fault.
+        closed: position it wants.
+        tripped: opened by itself and not closed since.
+        lockout: closes by command only.
+        shots: reclosures since start.
+    """
+
+    kind: Kind
+    pickup_a: float
+    closed: bool = True
+    tripped: bool = False
+    lockout: bool = False
+    shots: int = 0
+    indicators: Indicators = field(default_factory=Indicators)
+    _seen_s: float = 0.0
+    _dead_s: float = 0.0
+    _healthy_s: float = 0.0
+    _attempt: int = 0
+
+    def operate(self, *, close: bool) -> None:
+        """A command: it closes what is locked out as well, and begins anew."""
+        self.closed = close
+        self.tripped = self.lockout = False
+        self._attempt = 0
+        self._seen_s = self._dead_s = 0.0
+
+    def step(self, amps: Mapping[str, float], va: Mapping[str, complex], elapsed_s: float) -> None:
+        """Look at currents and powers (positive away from the substation) and let time pass."""
+        seen = {phase for phase, current in amps.items() if current > self.pickup_a}
+        for phase in seen:
+            # active and reactive power both flow towards a fault
+            self.indicators.reverse = va[phase].real + va[phase].imag < 0
+        self.indicators.phases |= seen
+        if self.kind == "sectionaliser":
+            return
+        if self.closed:
+            self._watch(elapsed_s, fault=bool(seen))
+        elif self.tripped and not self.lockout:
+            self._wait_to_reclose(elapsed_s)
+
+    def _watch(self, elapsed_s: float, *, fault: bool) -> None:
+        if fault:
+            self._healthy_s = 0.0
+            self._seen_s += elapsed_s
+            if self._seen_s >= _TRIP_S[self.kind]:
+                self._trip()
+            return
+        self._seen_s = 0.0
+        self._healthy_s += elapsed_s
+        if self._attempt and self._healthy_s >= _RESET_S:
+            self._attempt = 0
+            self.tripped = False
+
+    def _trip(self) -> None:
+        self.closed, self.tripped = False, True
+        self._seen_s = self._dead_s = 0.0
+        self.lockout = self._attempt >= len(_DEAD_TIMES_S[self.kind])
+
+    def _wait_to_reclose(self, elapsed_s: float) -> None:
+        self._dead_s += elapsed_s
+        if self._dead_s >= _DEAD_TIMES_S[self.kind][self._attempt]:
+            self._attempt += 1
+            self.shots += 1
+            self.closed = True
+            self._healthy_s = 0.0
