@@ -111,7 +111,9 @@ def decode(block: Block, base: CommonTime | None = None) -> Points | None:
     return Points(kind, indices, values, flags, times)
 
 
-def encode_static(kind: ObjectType, start: int, values: Floats, flags: Flags) -> bytes:
+def encode_static(
+    kind: ObjectType, start: int, values: Floats, flags: Flags, times_ms: Times | None = None
+) -> bytes:
     """A header and its run of static objects.
 
     Args:
@@ -120,11 +122,15 @@ def encode_static(kind: ObjectType, start: int, values: Floats, flags: Flags) ->
         values: raw values, shape (n,). What a variation cannot hold goes out as its nearest
             limit, flagged OVER_RANGE.
         flags: quality bits, shape (n,).
+        times_ms: where the objects carry one (frozen counters), UTC ms, shape (n,).
     """
     head = range_header(kind.group, kind.variation, start, start + len(values) - 1)
     if kind.layout is None:
         return head + _pack(values, kind.packed_bits)
-    return head + _objects(kind, values, flags).tobytes()
+    objects = _objects(kind, values, flags)
+    if times_ms is not None:
+        _put_times(kind, objects, times_ms)
+    return head + objects.tobytes()
 
 
 def encode_events(
@@ -132,17 +138,34 @@ def encode_events(
 ) -> bytes:
     """A header and events that each carry their index; ``times_ms`` absolute or relative."""
     wide = (bool(indices.size) and int(indices.max()) > 0xFF) or indices.size > 0xFF
+    return encode_indexed(kind, indices, values, flags, times_ms, wide=wide)
+
+
+def encode_indexed(  # noqa: PLR0913 - columns of one block
+    kind: ObjectType,
+    indices: Indices,
+    values: Floats,
+    flags: Flags,
+    times_ms: Times,
+    *,
+    wide: bool,
+) -> bytes:
+    """As :func:`encode_events`, with indices (and count) one octet wide or two."""
     objects = _objects(kind, values, flags)
-    if kind.time is TimeField.ABSOLUTE:
-        put_time_ms(objects, times_ms)
-    elif kind.time is TimeField.RELATIVE:
-        objects["relative"] = times_ms
+    _put_times(kind, objects, times_ms)
     prefixed = np.empty(
         indices.size, dtype=[("index", "<u2" if wide else "u1"), ("object", objects.dtype)]
     )
     prefixed["index"], prefixed["object"] = indices, objects
     head = indexed_header(kind.group, kind.variation, indices.size, wide=wide)
     return head + prefixed.tobytes()
+
+
+def _put_times(kind: ObjectType, objects: NDArray[np.void], times_ms: Times) -> None:
+    if kind.time is TimeField.ABSOLUTE:
+        put_time_ms(objects, times_ms)
+    elif kind.time is TimeField.RELATIVE:
+        objects["relative"] = times_ms
 
 
 def _values_and_flags(kind: ObjectType, objects: NDArray[np.void]) -> tuple[Floats, Flags]:
