@@ -141,7 +141,7 @@ def encode_events(
     return encode_indexed(kind, indices, values, flags, times_ms, wide=wide)
 
 
-def encode_indexed(  # noqa: PLR0913 - columns of one block
+def encode_indexed(
     kind: ObjectType,
     indices: Indices,
     values: Floats,
