@@ -173,14 +173,14 @@ class ControlDesk:
             (count > self._config.max_controls, CommandStatus.TOO_MANY_OBJS),
             (row < 0, CommandStatus.NOT_SUPPORTED),
             (control.fault is not CommandStatus.SUCCESS, control.fault),
-            (station.hooks.local(), CommandStatus.LOCAL),
-            (station.hooks.inhibited(), CommandStatus.AUTOMATION_INHIBIT),
+            (station.surroundings.local(), CommandStatus.LOCAL),
+            (station.surroundings.inhibited(), CommandStatus.AUTOMATION_INHIBIT),
         )
         for refused, status in verdicts:
             if refused:
                 return status
         name = self._association.master.name
-        return station.hooks.check(control.type, control.index, control.value, name)
+        return station.check(control.type, control.index, control.value, name)
 
     def _start(
         self,

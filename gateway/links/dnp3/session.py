@@ -236,7 +236,9 @@ class Session:
         reply = requests.handle(self.association, self.unsolicited, request)
         self._answer(request, reply)
         if function in requests.RESTARTS and reply.body:
-            self.association.station.hooks.restart_asked(self.association.master.name, function)
+            self.association.station.surroundings.restart_asked(
+                self.association.master.name, function
+            )
             self.association.station.restarted()
 
     def _repeated(self, request: Request) -> bool:

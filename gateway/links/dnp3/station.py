@@ -28,11 +28,10 @@ def _nothing_to_do(_master: str, _number: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
-    """What an outstation asks its surroundings; none of it may block.
+class Surroundings:
+    """What an outstation asks its surroundings, and tells them; none of it may block.
 
     Attributes:
-        check: judges a control.
         local: whether the site is under local control: every control is refused LOCAL, IIN1.5.
         inhibited: whether controls are inhibited: every one is refused AUTOMATION_INHIBIT.
         trouble: whether the device has a fault (IIN1.6).
@@ -40,7 +39,6 @@ class Hooks:
         restart_asked: told that a master asked for a restart: its name, function code.
     """
 
-    check: Check
     local: Callable[[], bool] = _never
     inhibited: Callable[[], bool] = _never
     trouble: Callable[[], bool] = _never
@@ -86,7 +84,8 @@ class Station:
     Args:
         config: its settings.
         database: its points.
-        hooks: its surroundings.
+        check: judges a control.
+        surroundings: of the site.
         deadbands: each master's own, raw units, by master, type and index.
 
     Attributes:
@@ -97,12 +96,14 @@ class Station:
         self,
         config: OutstationConfig,
         database: Database,
-        hooks: Hooks,
+        check: Check,
+        surroundings: Surroundings | None = None,
         deadbands: Mapping[str, Mapping[tuple[PointType, int], float]] | None = None,
     ) -> None:
         self.config = config
         self.database = database
-        self.hooks = hooks
+        self.check = check
+        self.surroundings = surroundings or Surroundings()
         own = deadbands or {}
         self.associations = {
             master.address: Association(self, master, own.get(master.name, {}))
@@ -155,12 +156,12 @@ class Association:
 
     def set_time(self, utc_ms: int, now_s: float) -> None:
         """The master wrote the time."""
-        self.station.hooks.time_written(self.master.name, utc_ms)
+        self.station.surroundings.time_written(self.master.name, utc_ms)
         self._time_due_s = now_s + (self.master.time_sync_interval_s or math.inf)
 
     def indications(self, now_s: float, reporting: Rows = NO_EVENTS) -> Iin:
         """Internal indications of a response that carries the events ``reporting``."""
-        hooks = self.station.hooks
+        around = self.station.surroundings
         found = Iin.NONE
         for count, bit in zip(self.events.counts(reporting), _CLASS_BITS, strict=True):
             if count:
@@ -169,9 +170,9 @@ class Association:
             found |= Iin.ALL_STATIONS
         if now_s >= self._time_due_s:
             found |= Iin.NEED_TIME
-        if hooks.local():
+        if around.local():
             found |= Iin.LOCAL_CONTROL
-        if hooks.trouble():
+        if around.trouble():
             found |= Iin.DEVICE_TROUBLE
         if self.restarted:
             found |= Iin.DEVICE_RESTART
