@@ -1,7 +1,7 @@
 """The outstation's conversation with one master: octets in, octets out, time as an argument.
 
 Source: IEEE 1815-2012 (edition not verified); each rule is pinned by raw octets in
-``tests/unit/dnp3`` and judged by three masters in ``tests/interop/dnp3``.
+``tests/unit/links/dnp3`` and judged by three masters in ``tests/interop/dnp3``.
 """
 
 from __future__ import annotations

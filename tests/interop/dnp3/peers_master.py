@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import opendnp3
 from dnp3.application.builder import build_cold_restart_request
@@ -195,7 +195,7 @@ class _ClearRestart(RequestFragment):
 
 
 class Py1815Peer:
-    _KIND = {
+    _KIND: ClassVar[dict[PointType, str]] = {
         PointType.BINARY_INPUT: "BI", PointType.BINARY_OUTPUT: "BO", PointType.COUNTER: "CTR",
         PointType.FROZEN_COUNTER: "FCTR", PointType.ANALOG_INPUT: "AI",
         PointType.ANALOG_OUTPUT: "AO",
@@ -253,9 +253,10 @@ class Py1815Peer:
 
 
 class _Soe(opendnp3.ISOEHandler):
-    _KIND = {1: "BI", 2: "BI", 3: "DBI", 4: "DBI", 10: "BO", 11: "BO", 20: "CTR", 21: "FCTR",
-             22: "CTR", 23: "FCTR", 30: "AI", 32: "AI", 40: "AO", 42: "AO", 110: "OS",
-             111: "OS"}  # fmt: skip
+    _KIND: ClassVar[dict[int, str]] = {
+        1: "BI", 2: "BI", 3: "DBI", 4: "DBI", 10: "BO", 11: "BO", 20: "CTR", 21: "FCTR",
+        22: "CTR", 23: "FCTR", 30: "AI", 32: "AI", 40: "AO", 42: "AO",
+    }  # fmt: skip
 
     def __init__(self, seen: Seen) -> None:
         super().__init__()
@@ -274,8 +275,6 @@ class _Soe(opendnp3.ISOEHandler):
         if kind is None:
             return
         for one in values:
-            if kind == "OS":
-                continue
             value = one.value.value
             number = float(getattr(value, "value", value))
             self._seen.values[kind, one.index] = number
