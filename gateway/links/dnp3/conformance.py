@@ -27,6 +27,7 @@ from gateway.links.dnp3.outstation_map import MappedPoint
 from gateway.links.dnp3.station import Surroundings
 from gateway.model.clock import Clock
 from gateway.model.command import CommandMode, CommandStatus
+from gateway.model.errors import LocalProtocolError
 from gateway.model.point import PointKind, PointSpec
 from gateway.model.quality import Quality
 from gateway.points.store import PointStore
@@ -137,9 +138,11 @@ class ConformanceOutstation:
                 self.outstation.server.wake()
             elif name == "quit":
                 self._stopped.set()
+            elif name in self._on:
+                self._on[name] = _SWITCH[words[0]]
             else:
-                self._on[name] = _SWITCH[words[0]] if name in self._on else self._on[name]
-        except (KeyError, IndexError, ValueError) as error:
+                return f"error: there is no command {name!r}"
+        except (KeyError, IndexError, ValueError, LocalProtocolError) as error:
             return f"error: {line!r} cannot be done: {error}"
         return "ok"
 

@@ -103,7 +103,7 @@ class OutstationServer:
                 await self._accept(self._tasks, context)
         finally:
             self._tasks = None
-            self._close()
+            self.close()
 
     async def _accept(self, tasks: asyncio.TaskGroup, context: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
@@ -231,7 +231,8 @@ class OutstationServer:
         if line.connection is not None:
             line.connection.pump()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Give the port back and cut what is connected; :meth:`run` does it at its end."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None

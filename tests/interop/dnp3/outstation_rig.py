@@ -109,3 +109,4 @@ async def serving(
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+        outstation.server.close()

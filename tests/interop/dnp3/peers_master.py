@@ -400,12 +400,15 @@ async def dnp3py_master(port: int, address: int = 1) -> AsyncIterator[Dnp3pyPeer
 
 @asynccontextmanager
 async def py1815_master(
-    port: int, address: int = 1, tls: ssl.SSLContext | None = None
+    port: int,
+    address: int = 1,
+    tls: ssl.SSLContext | None = None,
+    patience_s: float = PATIENCE_S,
 ) -> AsyncIterator[Py1815Peer]:
     seen = Seen()
     outstation = Outstation(
         "ours", host="127.0.0.1", port=port, outstation_address=OUTSTATION,
-        master_address=address, response_timeout=PATIENCE_S, tasks=Tasks.none(), tls=tls,
+        master_address=address, response_timeout=patience_s, read_retries=0, tasks=Tasks.none(), tls=tls,
         reconnect=None,
     )  # fmt: skip
     peer = Py1815Peer(outstation, seen)

@@ -169,3 +169,38 @@ async def test_overflow_is_said_and_cleared() -> None:
         await peer.poll()
         assert peer.seen.iin & OVERFLOW == 0
         assert rig.outstation.masters()[0].discarded == 5
+
+
+@pytest.mark.parametrize(
+    "deviation",
+    [
+        "corrupt_header_crc", "corrupt_body_crc", "truncate", "overstate_length",
+        "orphan_segment", "endless_series", "second_master_address",
+    ],
+)  # fmt: skip
+async def test_what_a_master_sends_wrong_draws_nothing_and_does_no_harm(deviation: str) -> None:
+    async with serving() as rig, py1815_master(rig.port, patience_s=0.2) as peer:
+        await peer.integrity()
+        rig.put("ai.0", 7.0)
+        peer.outstation.deviations.set(deviation, True)
+        assert not (await peer.outstation.scan("events")).complete
+        peer.outstation.deviations.clear()
+        for _ in range(2):  # octets of a frame that never ended may take the next one with them
+            exchange = await peer.outstation.scan("events")
+        assert exchange.complete
+        assert [event.value for event in peer.seen.events] == [7.0]
+
+
+@pytest.mark.parametrize(
+    "deviation", ["withhold_confirmation", "wrong_confirmation_sequence", "late_confirmation"]
+)
+async def test_events_are_kept_until_rightly_confirmed(deviation: str) -> None:
+    async with serving() as rig, py1815_master(rig.port) as peer:
+        rig.put("ai.0", 7.0)
+        peer.outstation.deviations.set(deviation, True)
+        for _ in range(3):
+            await peer.poll()
+        assert [event.value for event in peer.seen.events] == [7.0] * 3
+        peer.outstation.deviations.clear()
+        await peer.poll()
+        await eventually(lambda: rig.outstation.masters()[0].events == (0, 0, 0))
