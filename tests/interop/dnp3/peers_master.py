@@ -408,8 +408,8 @@ async def py1815_master(
     seen = Seen()
     outstation = Outstation(
         "ours", host="127.0.0.1", port=port, outstation_address=OUTSTATION,
-        master_address=address, response_timeout=patience_s, read_retries=0, tasks=Tasks.none(), tls=tls,
-        reconnect=None,
+        master_address=address, response_timeout=patience_s, read_retries=0,
+        tasks=Tasks.none(), tls=tls, reconnect=None,
     )  # fmt: skip
     peer = Py1815Peer(outstation, seen)
     outstation.on_exchange = lambda exchange: peer.take(exchange.objects)

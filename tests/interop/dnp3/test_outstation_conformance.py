@@ -13,9 +13,8 @@ from gateway.model.command import CommandStatus
 from tests.interop.dnp3.peers_master import eventually, yadnp3_master
 
 pytestmark = pytest.mark.interop
-START = (
-    "import typer; from gateway.commands.outstation import outstation; typer.run(outstation)"
-)  # as the command line registers it
+#: As the command line registers it.
+START = "import typer; from gateway.commands.outstation import outstation; typer.run(outstation)"
 
 
 @asynccontextmanager
@@ -70,7 +69,15 @@ async def test_it_serves_five_of_each_and_moves_as_told() -> None:
 
 async def test_commands_that_make_no_sense_are_refused() -> None:
     async with started() as (_, command):
-        for text in ("set ai 9 1", "set", "set ai 1 x", "flags bi 1", "local", "dance", "string 9 x"):
+        for text in (
+            "set ai 9 1",
+            "set",
+            "set ai 1 x",
+            "flags bi 1",
+            "local",
+            "dance",
+            "string 9 x",
+        ):
             assert (await command(text)).startswith("error: "), text
         assert await command("string 0 hello world") == "ok"
         assert await command("flags ai 2 5") == "ok"

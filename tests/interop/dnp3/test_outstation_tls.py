@@ -25,9 +25,7 @@ def pki(tmp_path_factory) -> PkiPaths:
 
 
 def ours(pki: PkiPaths) -> TlsConfig:
-    return TlsConfig(
-        certificate=pki.server.certificate, key=pki.server.key, ca=pki.ca.certificate
-    )
+    return TlsConfig(certificate=pki.server.certificate, key=pki.server.key, ca=pki.ca.certificate)
 
 
 def theirs(pki: PkiPaths, name: str | None) -> ssl.SSLContext:
@@ -59,9 +57,7 @@ async def test_a_certificate_says_which_master_one_is(pki: PkiPaths) -> None:
 
 async def test_another_certificate_of_the_ca_is_refused(pki: PkiPaths) -> None:
     async with serving(MASTERS, tls=ours(pki)) as rig:
-        _, writer = await asyncio.open_connection(
-            "127.0.0.1", rig.port, ssl=theirs(pki, "other")
-        )
+        _, writer = await asyncio.open_connection("127.0.0.1", rig.port, ssl=theirs(pki, "other"))
         await eventually(lambda: rig.outstation.statistics.refused_certificates == 1)
         writer.transport.abort()
 

@@ -231,5 +231,5 @@ def test_what_the_loader_must_refuse() -> None:
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, object]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - pydantic's own
+    with pytest.raises(ValueError):
         OutstationConfig(**settings)
