@@ -15,6 +15,7 @@ from gateway.model.clock import Clock
 
 #: A timer that fires this much early still finds its work due.
 _EARLY_S = 0.001
+_RECEIVE_SIZE = 8192
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ class Line:
     executed: int = 0
 
 
-class MasterConnection(asyncio.Protocol):
+class MasterConnection(asyncio.BufferedProtocol):
     """Stands between a socket and the sessions of the one master that speaks on it.
 
     Args:
@@ -86,7 +87,9 @@ class MasterConnection(asyncio.Protocol):
         self._lines: Mapping[int, Line] = {}
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at_s = math.inf
         self._awake = False
+        self._buffer = memoryview(bytearray(_RECEIVE_SIZE))
         self.peer = ""
 
     @property
@@ -121,10 +124,15 @@ class MasterConnection(asyncio.Protocol):
         self._lines, self._masters, self._transport = {}, {}, None
         self._lost(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next octets go: one buffer a connection, used again and again."""
+        del sizehint
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Octets of the master."""
         now_s, utc_ms = self._clock.monotonic_s(), self._clock.utc_ms()
-        for frame in self._reader.feed(data):
+        for frame in self._reader.feed(bytes(self._buffer[:nbytes])):
             if not self._lines and frame.source in self._masters and frame.from_master:
                 self._bind(self._masters[frame.source])
             for line in self._meant(frame):
@@ -153,7 +161,7 @@ class MasterConnection(asyncio.Protocol):
             self._statistics.slow_readers += 1
             self.close()
             return
-        self._set_timer(min(line.session.deadline() for line in self._lines.values()) - now_s)
+        self._set_timer(min(line.session.deadline() for line in self._lines.values()), now_s)
 
     def close(self) -> None:
         """Cut it."""
@@ -178,6 +186,9 @@ class MasterConnection(asyncio.Protocol):
             line.connection = self
             line.session.connect()
         self._lines = lines
+        if self._timer is not None:  # it has said something, or need not
+            self._timer.cancel()
+            self._timer = None
         self.wake()
 
     def _hand_over(self, line: Line) -> None:
@@ -186,14 +197,19 @@ class MasterConnection(asyncio.Protocol):
             line.executed = request.serial
             line.execute(line)
 
-    def _set_timer(self, delay_s: float) -> None:
+    def _set_timer(self, at_s: float, now_s: float) -> None:
+        """Come back at a time; a timer that fires too early just looks again."""
+        if at_s >= self._timer_at_s:
+            return
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if math.isfinite(delay_s):
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, delay_s), self.pump)
-        elif delay_s < 0:
-            self.wake()
+        self._timer_at_s = at_s
+        delay_s = max(0.0, at_s - now_s)
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._fire)
+
+    def _fire(self) -> None:
+        self._timer, self._timer_at_s = None, math.inf
+        self.pump()
 
     def _say_something(self) -> None:
         if not self._lines:

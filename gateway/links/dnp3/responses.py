@@ -76,12 +76,10 @@ class ReadResponse:
     def _take_static(self, room: int) -> list[bytes]:
         octets: list[bytes] = []
         while self._blocks:
-            part, rest = self._blocks[0].take(room)
+            part = self._blocks[0].take(room)
             octets.append(part)
             room -= len(part)
-            if rest is None:
-                self._blocks.popleft()
-                continue
-            self._blocks[0] = rest
-            break
+            if not self._blocks[0].over:
+                break
+            self._blocks.popleft()
         return octets

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from gateway.links.dnp3.values import (
     Indices,
     Times,
     encode_indexed,
-    encode_static,
+    encode_objects,
 )
 from gateway.model.quality import Quality
 
@@ -35,68 +34,87 @@ _WITH_FLAGS = {
 _MOST_NARROW = 0xFF
 
 
-@dataclass(frozen=True, slots=True)
 class StaticRun:
-    """Points to be sent as one variation: a copy of their state, taken when they were asked for.
+    """Points to be sent as one variation, encoded when they were asked for.
 
-    Attributes:
+    Their state is that of one moment, however many fragments they take.
+
+    Args:
         kind: what they go out as.
         indices: shape (n,); following each other unless ``width`` is set.
-        values, flags, times_ms: shape (n,).
+        values, flags, times_ms: their state, shape (n,).
         width: octets of each object's index prefix; 0 where a range says the indices.
     """
 
-    kind: ObjectType
-    indices: Indices
-    values: Floats
-    flags: Flags
-    times_ms: Times
-    width: int = 0
-
-    def take(self, room: int) -> tuple[bytes, StaticRun | None]:
-        """As many points as fit ``room`` octets, and the run of the rest."""
-        count = min(len(self.indices), self._fitting(room))
-        if count <= 0:
-            return b"", self
-        part, rest = self._part(0, count), None
-        if count < len(self.indices):
-            rest = self._part(count, len(self.indices))
-        if part.width:
-            octets = encode_indexed(
-                part.kind, part.indices, part.values, part.flags, part.times_ms,
-                wide=part.width > 1,
-            )  # fmt: skip
+    def __init__(
+        self,
+        kind: ObjectType,
+        indices: Indices,
+        values: Floats,
+        flags: Flags,
+        times_ms: Times,
+        width: int = 0,
+    ) -> None:
+        self._kind = kind
+        self._width = width
+        self._size = width + kind.size
+        self._left = len(indices)
+        self._next = int(indices[0])
+        self._last = int(indices[-1])
+        self._at = 0
+        if width:
+            wide = width > 1
+            self._octets = encode_indexed(kind, indices, values, flags, times_ms, wide=wide)
         else:
-            start = int(part.indices[0])
-            octets = encode_static(part.kind, start, part.values, part.flags, part.times_ms)
-        return octets, rest
+            self._octets = encode_objects(kind, values, flags, times_ms)
+
+    def take(self, room: int) -> bytes:
+        """As many of the points left as fit ``room`` octets, with their header."""
+        count = min(self._left, self._fitting(room))
+        if count <= 0:
+            return b""
+        kind = self._kind
+        if self._width:
+            head = indexed_header(kind.group, kind.variation, count, wide=self._width > 1)
+        else:
+            stop = self._next + count - 1
+            head = range_header(kind.group, kind.variation, self._next, stop)
+        bits = kind.packed_bits
+        span = (count * bits + 7) // 8 if bits else count * self._size
+        octets = self._octets[self._at : self._at + span]
+        self._at += span
+        self._next += count
+        self._left -= count
+        return head + octets
+
+    @property
+    def over(self) -> bool:
+        """Whether all have been taken."""
+        return not self._left
 
     def _fitting(self, room: int) -> int:
-        if self.width:
-            count = (room - 3 - self.width) // (self.width + self.kind.size)
-            return min(count, _MOST_NARROW) if self.width == 1 else count
-        head = 5 if int(self.indices[-1]) <= 0xFF else 7
-        if self.kind.packed_bits:
-            return (room - head) * 8 // self.kind.packed_bits
-        return (room - head) // self.kind.size
-
-    def _part(self, start: int, stop: int) -> StaticRun:
-        at = slice(start, stop)
-        return replace(
-            self, indices=self.indices[at], values=self.values[at], flags=self.flags[at],
-            times_ms=self.times_ms[at],
-        )  # fmt: skip
+        if self._width:
+            count = (room - 3 - self._width) // self._size
+            return min(count, _MOST_NARROW) if self._width == 1 else count
+        room -= 5 if self._last <= 0xFF else 7
+        if self._kind.packed_bits:  # cut between octets
+            return room * 8 // self._kind.packed_bits
+        return room // self._size
 
 
-@dataclass(frozen=True, slots=True)
 class Ready:
     """A block that is not cut: an octet string, a time."""
 
-    octets: bytes
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+        self.over = False
 
-    def take(self, room: int) -> tuple[bytes, Ready | None]:
+    def take(self, room: int) -> bytes:
         """All of it or nothing."""
-        return (self.octets, None) if len(self.octets) <= room else (b"", self)
+        if len(self._octets) > room:
+            return b""
+        self.over = True
+        return self._octets
 
 
 StaticBlock = StaticRun | Ready

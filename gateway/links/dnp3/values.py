@@ -111,9 +111,7 @@ def decode(block: Block, base: CommonTime | None = None) -> Points | None:
     return Points(kind, indices, values, flags, times)
 
 
-def encode_static(
-    kind: ObjectType, start: int, values: Floats, flags: Flags, times_ms: Times | None = None
-) -> bytes:
+def encode_static(kind: ObjectType, start: int, values: Floats, flags: Flags) -> bytes:
     """A header and its run of static objects.
 
     Args:
@@ -122,15 +120,24 @@ def encode_static(
         values: raw values, shape (n,). What a variation cannot hold goes out as its nearest
             limit, flagged OVER_RANGE.
         flags: quality bits, shape (n,).
-        times_ms: where the objects carry one (frozen counters), UTC ms, shape (n,).
     """
     head = range_header(kind.group, kind.variation, start, start + len(values) - 1)
+    return head + encode_objects(kind, values, flags)
+
+
+def encode_objects(
+    kind: ObjectType, values: Floats, flags: Flags, times_ms: Times | None = None
+) -> bytes:
+    """Objects alone, one after the other; see :func:`encode_static`.
+
+    ``times_ms`` is for those that carry one (frozen counters).
+    """
     if kind.layout is None:
-        return head + _pack(values, kind.packed_bits)
+        return _pack(values, kind.packed_bits)
     objects = _objects(kind, values, flags)
     if times_ms is not None:
         _put_times(kind, objects, times_ms)
-    return head + objects.tobytes()
+    return objects.tobytes()
 
 
 def encode_events(
@@ -138,7 +145,8 @@ def encode_events(
 ) -> bytes:
     """A header and events that each carry their index; ``times_ms`` absolute or relative."""
     wide = (bool(indices.size) and int(indices.max()) > 0xFF) or indices.size > 0xFF
-    return encode_indexed(kind, indices, values, flags, times_ms, wide=wide)
+    head = indexed_header(kind.group, kind.variation, indices.size, wide=wide)
+    return head + encode_indexed(kind, indices, values, flags, times_ms, wide=wide)
 
 
 def encode_indexed(
@@ -150,15 +158,14 @@ def encode_indexed(
     *,
     wide: bool,
 ) -> bytes:
-    """As :func:`encode_events`, with indices (and count) one octet wide or two."""
+    """Objects that each carry their index, one octet wide or two, without a header."""
     objects = _objects(kind, values, flags)
     _put_times(kind, objects, times_ms)
     prefixed = np.empty(
         indices.size, dtype=[("index", "<u2" if wide else "u1"), ("object", objects.dtype)]
     )
     prefixed["index"], prefixed["object"] = indices, objects
-    head = indexed_header(kind.group, kind.variation, indices.size, wide=wide)
-    return head + prefixed.tobytes()
+    return prefixed.tobytes()
 
 
 def _put_times(kind: ObjectType, objects: NDArray[np.void], times_ms: Times) -> None:
