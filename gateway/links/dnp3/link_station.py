@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gateway.links.dnp3.frames import (
     ACK,
+    BROADCASTS,
     CONFIRMED,
     LINK_STATUS,
     NOT_SUPPORTED,
@@ -81,7 +82,7 @@ class LinkStation:
             self._expected_fcb = not self._expected_fcb
             heard = Heard(ACK, frame.payload)
         # a broadcast is never answered: every outstation that heard it would, at once
-        return Heard(None, heard.payload, heard.reset) if frame.is_broadcast else heard
+        return Heard(None, heard.payload, heard.reset) if frame.destination in BROADCASTS else heard
 
     def _drop(self) -> Heard:
         self.dropped += 1

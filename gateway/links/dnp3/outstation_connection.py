@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from gateway.links.dnp3.frames import Frame, FrameReader
+from gateway.links.dnp3.frames import BROADCASTS, Frame, FrameReader
 from gateway.links.dnp3.outstation_config import OutstationConfig
 from gateway.links.dnp3.session import Session
 from gateway.model.clock import Clock
@@ -169,7 +169,7 @@ class MasterConnection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def _meant(self, frame: Frame) -> list[Line]:
-        if frame.is_broadcast:
+        if frame.destination in BROADCASTS:
             return list(self._lines.values())
         line = self._lines.get(frame.destination)
         if line is None:

@@ -24,6 +24,7 @@ from gateway.links.dnp3.codec import (
 from gateway.links.dnp3.controls import ControlDesk, ControlRequest
 from gateway.links.dnp3.events import NO_EVENTS, Rows
 from gateway.links.dnp3.frames import (
+    BROADCASTS,
     Frame,
     FrameReader,
     Reassembler,
@@ -126,7 +127,8 @@ class Session:
     def receive_frame(self, frame: Frame, now_s: float, utc_ms: int) -> None:
         """Take a frame; what is not for us, or not from our master, is dropped and counted."""
         station, master = self.association.station.config.address, self.association.master.address
-        to_us = frame.destination == station or frame.is_broadcast
+        to_all = frame.destination in BROADCASTS
+        to_us = to_all or frame.destination == station
         if not to_us or frame.source != master or not frame.from_master:
             self.counts["frames not ours"] += 1
             return
@@ -137,10 +139,10 @@ class Session:
         if heard.answer is not None:
             self._out += link_frame(heard.answer, master, station, from_master=False, primary=False)
         if heard.payload:
-            reassembler = self._broadcasts if frame.is_broadcast else self._reassembler
+            reassembler = self._broadcasts if to_all else self._reassembler
             fragment = reassembler.add(heard.payload)
             if fragment is not None:
-                broadcast = frame.destination if frame.is_broadcast else None
+                broadcast = frame.destination if to_all else None
                 self._take(fragment, broadcast, now_s, utc_ms)
 
     def complete(

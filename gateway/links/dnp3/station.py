@@ -162,23 +162,22 @@ class Association:
     def indications(self, now_s: float, reporting: Rows = NO_EVENTS) -> Iin:
         """Internal indications of a response that carries the events ``reporting``."""
         around = self.station.surroundings
-        found = Iin.NONE
+        found = 0  # plain numbers: this is asked for with every response
         for count, bit in zip(self.events.counts(reporting), _CLASS_BITS, strict=True):
             if count:
                 found |= bit
-        if self.broadcast is not None:
-            found |= Iin.ALL_STATIONS
-        if now_s >= self._time_due_s:
-            found |= Iin.NEED_TIME
-        if around.local():
-            found |= Iin.LOCAL_CONTROL
-        if around.trouble():
-            found |= Iin.DEVICE_TROUBLE
-        if self.restarted:
-            found |= Iin.DEVICE_RESTART
-        if self.events.overflowed:
-            found |= Iin.EVENT_BUFFER_OVERFLOW
-        return found
+        others = (
+            (self.broadcast is not None, Iin.ALL_STATIONS),
+            (now_s >= self._time_due_s, Iin.NEED_TIME),
+            (around.local(), Iin.LOCAL_CONTROL),
+            (around.trouble(), Iin.DEVICE_TROUBLE),
+            (self.restarted, Iin.DEVICE_RESTART),
+            (self.events.overflowed, Iin.EVENT_BUFFER_OVERFLOW),
+        )
+        for holds, indication in others:
+            if holds:
+                found |= int(indication)
+        return Iin(found)
 
     def broadcast_wants_confirmation(self) -> bool:
         """Whether the next response must ask for confirmation to say a broadcast was heard."""
@@ -190,4 +189,4 @@ class Association:
             self.broadcast = None
 
 
-_CLASS_BITS = (Iin.CLASS_1_EVENTS, Iin.CLASS_2_EVENTS, Iin.CLASS_3_EVENTS)
+_CLASS_BITS = (int(Iin.CLASS_1_EVENTS), int(Iin.CLASS_2_EVENTS), int(Iin.CLASS_3_EVENTS))
