@@ -104,6 +104,17 @@ class PointStore:
             bool(self._synchronised[position]),
         )
 
+    def columns(
+        self, indices: Indices
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]:
+        """Values, flags, source times (UTC ms) and whether those are synchronised; copies."""
+        return (
+            self._values[indices],
+            self._flags[indices],
+            self._times_ms[indices],
+            self._synchronised[indices],
+        )
+
     def spec(self, point_id: str) -> PointSpec:
         """Spec of one point.
 

@@ -5,9 +5,12 @@ py1815 carries frames, CRCs, segments and reassembly; what stations do with them
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
-from py1815 import link, transport
+import numpy as np
+from numpy.typing import NDArray
+from py1815 import crc, link, transport
 
 #: Function codes of primary frames (sent by whoever starts) and secondary ones (the answers).
 RESET_LINK, TEST_LINK, CONFIRMED, UNCONFIRMED, REQUEST_STATUS = 0, 2, 3, 4, 9
@@ -71,9 +74,67 @@ def user_data(
 ) -> tuple[bytes, int]:
     """A fragment as unconfirmed user-data frames, and the sequence the next one starts with."""
     control = link.control_byte(from_master=from_master, primary=True, function=UNCONFIRMED)
-    segments = transport.segment(fragment, first_sequence=first_sequence)
-    octets = b"".join(link.build(control, destination, source, part) for part in segments)
-    return octets, (first_sequence + len(segments)) % transport.SEQUENCE_MODULUS
+    whole = max(0, len(fragment) - 1) // transport.MAX_PAYLOAD  # full segments before the last
+    octets = b""
+    if whole:
+        head = crc.encode(
+            struct.pack("<2sBBHH", link.START, link.MAX_LENGTH, control, destination, source)
+        )
+        octets = _full_frames(head, fragment, whole, first_sequence)
+    last = transport.header_byte(first=not whole, final=True, sequence=first_sequence + whole)
+    rest = bytes((last,)) + fragment[whole * transport.MAX_PAYLOAD :]
+    octets += link.build(control, destination, source, rest)
+    return octets, (first_sequence + whole + 1) % transport.SEQUENCE_MODULUS
+
+
+_BLOCK = link.DATA_BLOCK_SIZE
+_FULL_BLOCKS, _TAIL = divmod(link.MAX_USER_DATA, _BLOCK)
+
+
+def _crc_table() -> NDArray[np.uint16]:
+    """What each octet at each place of a full block adds to its CRC.
+
+    A CRC without its final inversion is linear: that of a block is the XOR of what its octets
+    have alone, and leading zero octets add nothing, so shorter blocks use the table's end.
+    """
+    table = np.zeros((_BLOCK, 256), dtype=np.uint16)
+    for place in range(_BLOCK):
+        behind = bytes(_BLOCK - 1 - place)
+        table[place] = [crc.compute(bytes((octet,)) + behind) ^ 0xFFFF for octet in range(256)]
+    return table
+
+
+_CRC_OF = _crc_table()
+_PLACES = np.arange(_BLOCK)
+
+
+def _crcs(blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """CRCs of blocks of one length, shape (..., octets), as on the wire, shape (..., 2)."""
+    places = _PLACES[_BLOCK - blocks.shape[-1] :]
+    sums = np.bitwise_xor.reduce(_CRC_OF[places, blocks], axis=-1) ^ np.uint16(0xFFFF)
+    octets: NDArray[np.uint8] = sums.astype("<u2")[..., np.newaxis].view(np.uint8)
+    return octets
+
+
+def _full_frames(head: bytes, fragment: bytes, count: int, first_sequence: int) -> bytes:
+    """The first ``count`` segments of a fragment as frames; none of them is its last.
+
+    All blocks at once: one CRC after the other costs more than everything else of a response.
+    """
+    segments = np.empty((count, link.MAX_USER_DATA), dtype=np.uint8)
+    segments[:, 0] = (np.arange(count) + first_sequence) % transport.SEQUENCE_MODULUS
+    segments[0, 0] |= transport.FIR_MASK
+    taken = np.frombuffer(fragment, dtype=np.uint8, count=count * transport.MAX_PAYLOAD)
+    segments[:, 1:] = taken.reshape(count, transport.MAX_PAYLOAD)
+    frames = np.empty((count, link.MAX_FRAME), dtype=np.uint8)
+    frames[:, : link.HEADER_SIZE] = np.frombuffer(head, dtype=np.uint8)
+    blocks = segments[:, :-_TAIL].reshape(count, _FULL_BLOCKS, _BLOCK)
+    body = frames[:, link.HEADER_SIZE : -_TAIL - crc.SIZE]
+    checked = np.concatenate([blocks, _crcs(blocks)], axis=-1)
+    body[:] = checked.reshape(count, -1)
+    frames[:, -_TAIL - crc.SIZE : -crc.SIZE] = segments[:, -_TAIL:]
+    frames[:, -crc.SIZE :] = _crcs(segments[:, -_TAIL:])
+    return frames.tobytes()
 
 
 def link_frame(

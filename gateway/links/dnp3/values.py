@@ -122,9 +122,22 @@ def encode_static(kind: ObjectType, start: int, values: Floats, flags: Flags) ->
         flags: quality bits, shape (n,).
     """
     head = range_header(kind.group, kind.variation, start, start + len(values) - 1)
+    return head + encode_objects(kind, values, flags)
+
+
+def encode_objects(
+    kind: ObjectType, values: Floats, flags: Flags, times_ms: Times | None = None
+) -> bytes:
+    """Objects alone, one after the other; see :func:`encode_static`.
+
+    ``times_ms`` is for those that carry one (frozen counters).
+    """
     if kind.layout is None:
-        return head + _pack(values, kind.packed_bits)
-    return head + _objects(kind, values, flags).tobytes()
+        return _pack(values, kind.packed_bits)
+    objects = _objects(kind, values, flags)
+    if times_ms is not None:
+        _put_times(kind, objects, times_ms)
+    return objects.tobytes()
 
 
 def encode_events(
@@ -132,17 +145,34 @@ def encode_events(
 ) -> bytes:
     """A header and events that each carry their index; ``times_ms`` absolute or relative."""
     wide = (bool(indices.size) and int(indices.max()) > 0xFF) or indices.size > 0xFF
+    head = indexed_header(kind.group, kind.variation, indices.size, wide=wide)
+    return head + encode_indexed(kind, indices, values, flags, times_ms, wide=wide)
+
+
+def encode_indexed(
+    kind: ObjectType,
+    indices: Indices,
+    values: Floats,
+    flags: Flags,
+    times_ms: Times,
+    *,
+    wide: bool,
+) -> bytes:
+    """Objects that each carry their index, one octet wide or two, without a header."""
     objects = _objects(kind, values, flags)
-    if kind.time is TimeField.ABSOLUTE:
-        put_time_ms(objects, times_ms)
-    elif kind.time is TimeField.RELATIVE:
-        objects["relative"] = times_ms
+    _put_times(kind, objects, times_ms)
     prefixed = np.empty(
         indices.size, dtype=[("index", "<u2" if wide else "u1"), ("object", objects.dtype)]
     )
     prefixed["index"], prefixed["object"] = indices, objects
-    head = indexed_header(kind.group, kind.variation, indices.size, wide=wide)
-    return head + prefixed.tobytes()
+    return prefixed.tobytes()
+
+
+def _put_times(kind: ObjectType, objects: NDArray[np.void], times_ms: Times) -> None:
+    if kind.time is TimeField.ABSOLUTE:
+        put_time_ms(objects, times_ms)
+    elif kind.time is TimeField.RELATIVE:
+        objects["relative"] = times_ms
 
 
 def _values_and_flags(kind: ObjectType, objects: NDArray[np.void]) -> tuple[Floats, Flags]:
