@@ -157,8 +157,9 @@ class Jobs:
                 self._pause_s[Need.POLL] = now.s + polls.EMPTY_PAUSE_S
 
     def _refused(self, need: Need, now: Now) -> None:
-        name = need.name.lower().replace("_", " ")
-        self._state.last_error = f"{name} refused: {self._state.iin!r}"
+        if need is not Need.DISABLE_UNSOLICITED:  # who has no reports need not know the request
+            name = need.name.lower().replace("_", " ")
+            self._state.last_error = f"{name} refused: {self._state.iin!r}"
         later_s = now.s + polls.REFUSED_PAUSE_S
         self._pause_s[need] = later_s
         if need is Need.INTEGRITY and not self._state.by_group:
