@@ -309,7 +309,7 @@ class Association:
 
     def _drop(self) -> None:
         """It is lost: requests, controls and points with it."""
-        self.state.losses += 1
+        self.state.losses += self.state.connected
         self.state.connected = False
         self._pending = self._jobs.run = None
         self._controls.lose()

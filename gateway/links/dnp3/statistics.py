@@ -18,7 +18,7 @@ class DeviceState:
         clock_offset_ms: arrival less source time of the newest timed event of the last fragment
             that had one: how far its clock is behind, at most. None until there was one.
         last_error: what went wrong last.
-        losses: times it was lost, by silence or with its connection.
+        losses: times it was lost after it had answered, by silence or with its connection.
         timeouts: requests without an answer in time.
         restarts: times it said anew that it had restarted.
         overflows: times it said anew that it had lost events.

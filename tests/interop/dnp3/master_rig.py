@@ -74,9 +74,7 @@ async def running(
 ) -> AsyncIterator[Rig]:
     clock = SystemClock()
     store = PointStore([spec for _, specs in devices for spec in specs], clock)
-    master = Dnp3Master(
-        [channel], [one for one, _ in devices], store, clock, random.Random(1)
-    )
+    master = Dnp3Master([channel], [one for one, _ in devices], store, clock, random.Random(1))
     rig = Rig(master, store)
     names = list(store.index)
 

@@ -137,9 +137,7 @@ class Desk:
     def operate(self, output: OutputPoint, value: float, *, expires_ms: int = 0) -> Control:
         command = Command(output.point, value, "test", Priority.OPERATOR)
         send_by = Now(self.now.s + 5.0, expires_ms)
-        control = Control(
-            output, command, encode(output, value), send_by, self.results.append
-        )
+        control = Control(output, command, encode(output, value), send_by, self.results.append)
         self.association.operate(control)
         return control
 
@@ -155,7 +153,9 @@ def desk(clock: VirtualClock, *kinds: PointType, **settings: object) -> Desk:
     kinds = kinds or KINDS
     base = {"name": "d", "channel": "c", "address": 10, "scans": (), "unsolicited": (1, 2, 3)}
     config = AssociationConfig.model_validate({**base, **settings})
-    specs = [PointSpec(f"{kind}{at}", PointKind(kind.value)) for kind in kinds for at in range(COUNT)]
+    specs = [
+        PointSpec(f"{kind}{at}", PointKind(kind.value)) for kind in kinds for at in range(COUNT)
+    ]
     store = PointStore(specs, clock)
     polled = [
         PolledPoint(store.index[f"{kind}{at}"], kind, at) for kind in kinds for at in range(COUNT)

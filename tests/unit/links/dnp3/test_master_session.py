@@ -283,7 +283,9 @@ def test_events_of_a_reporting_outstation_are_left_to_it_for_a_while(clock):
     d.expect(READ, bytes.fromhex("3c0206"))
 
 
-@pytest.mark.parametrize("turnaround", [bytes.fromhex("340207010a00"), bytes.fromhex("340107010000")])
+@pytest.mark.parametrize(
+    "turnaround", [bytes.fromhex("340207010a00"), bytes.fromhex("340107010000")]
+)
 def test_the_clock_is_set_over_a_slow_line(clock, turnaround):
     d = desk(clock, unsolicited=(), time_sync="non-lan", scans=((1.0, (1,)),))
     d.start()
