@@ -1,4 +1,4 @@
-"""Several py1815 sessions behind one socket or one pseudo-terminal, as a multi-drop line has them."""
+"""Several py1815 sessions behind one socket or one pseudo-terminal: a multi-drop line."""
 
 from __future__ import annotations
 

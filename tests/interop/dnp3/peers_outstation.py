@@ -101,9 +101,11 @@ class Py1815Points:
             groups = (1, 10, 30, 40) if header.group == 60 else (header.group,)
             first = 0 if header.start is None else header.start
             last = self.count - 1 if header.stop is None else header.stop
-            for group in groups:
-                for start in range(first, last + 1, _BLOCK):
-                    blocks.append(self._block(group, start, min(last, start + _BLOCK - 1)))
+            blocks += [
+                self._block(group, start, min(last, start + _BLOCK - 1))
+                for group in groups
+                for start in range(first, last + 1, _BLOCK)
+            ]
         return blocks
 
     def _block(self, group: int, start: int, stop: int) -> bytes:

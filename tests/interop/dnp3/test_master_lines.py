@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from gateway.links.dnp3.config import ChannelConfig
@@ -98,15 +96,17 @@ async def test_on_a_serial_line_nobody_speaks_out_of_turn():
 async def test_noise_on_a_serial_line_costs_no_more_than_a_request():
     one = peers(10)
     settings = {"timeout_s": 0.2, "timeouts_to_lost": 5}
-    async with serial_line(one) as line:
-        async with running(serial(line), drops(10, **settings)) as rig:
-            await until(lambda: rig.good("d10.AI0"))
-            hear, noise = line.hear, [b"\x05\x64\xff\xc4noise", b"\x00" * 40]
-            line.hear = lambda octets: (noise.pop() if noise else b"") + hear(octets)  # type: ignore[method-assign]
-            before = rig.state("d10").fragments
-            await until(lambda: not noise and rig.state("d10").fragments > before + 5)
-            assert rig.state("d10").losses == 0
-            assert rig.good("d10.AI0")
+    async with (
+        serial_line(one) as line,
+        running(serial(line), drops(10, **settings)) as rig,
+    ):
+        await until(lambda: rig.good("d10.AI0"))
+        hear, noise = line.hear, [b"\x05\x64\xff\xc4noise", b"\x00" * 40]
+        line.hear = lambda octets: (noise.pop() if noise else b"") + hear(octets)  # type: ignore[method-assign]
+        before = rig.state("d10").fragments
+        await until(lambda: not noise and rig.state("d10").fragments > before + 5)
+        assert rig.state("d10").losses == 0
+        assert rig.good("d10.AI0")
 
 
 async def test_a_port_that_is_gone_is_opened_again_and_its_points_are_lost_meanwhile(tmp_path):
@@ -116,10 +116,8 @@ async def test_a_port_that_is_gone_is_opened_again_and_its_points_are_lost_meanw
     async with serial_line(one) as line:
         link.symlink_to(line.path)
         channel = serial(line).model_copy(update={"serial_port": str(link)})
-        ready = asyncio.Event()
         async with running(channel, drops(10, **settings)) as rig:
             await until(lambda: rig.good("d10.AI0"))
-            ready.set()
             async with serial_line(one) as second:
                 link.unlink()
                 link.symlink_to(second.path)

@@ -178,8 +178,10 @@ async def test_the_clock_is_set_when_asked_for(name, how):
 
 @pytest.mark.parametrize("how", ["lan", "non-lan"])
 async def test_py1815_has_its_clock_set(how):
-    async with py1815_outstation(3, need_time=True) as peer:
-        async with running(tcp(peer.port), [device(3, 0, time_sync=how)]) as rig:
-            await until(lambda: rig.state().time_syncs > 0)
-            assert abs(peer.times[0] - time.time_ns() // 1_000_000) < 2000
-            assert len(peer.times) == 1
+    async with (
+        py1815_outstation(3, need_time=True) as peer,
+        running(tcp(peer.port), [device(3, 0, time_sync=how)]) as rig,
+    ):
+        await until(lambda: rig.state().time_syncs > 0)
+        assert abs(peer.times[0] - time.time_ns() // 1_000_000) < 2000
+        assert len(peer.times) == 1

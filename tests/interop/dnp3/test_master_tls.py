@@ -62,32 +62,38 @@ async def test_yadnp3s_tls(pki):
     config = opendnp3.TLSConfig(
         str(pki.ca.certificate), str(pki.server.certificate), str(pki.server.key)
     )
-    async with yadnp3_outstation(5, tls=config) as peer:
-        async with running(tls(peer.port, pki, pki), [device(5, 0)]) as rig:
-            await until(lambda: rig.state().integrity_polls > 0)
-            assert rig.value("d.AI4") == 4.0
+    async with (
+        yadnp3_outstation(5, tls=config) as peer,
+        running(tls(peer.port, pki, pki), [device(5, 0)]) as rig,
+    ):
+        await until(lambda: rig.state().integrity_polls > 0)
+        assert rig.value("d.AI4") == 4.0
 
 
 async def test_a_server_of_another_ca_is_not_spoken_to(pki, foreign):
-    async with py1815_tls(foreign) as peer:
-        async with running(tls(peer.port, pki, pki), [device(3, 0)]) as rig:
-            channel = rig.master.channel_states["c"]
-            await until(lambda: channel.refused_connects >= 2)
-            assert "CERTIFICATE_VERIFY_FAILED" in channel.last_error
-            assert channel.connects == 0
-            assert not rig.good("d.AI0")
+    async with (
+        py1815_tls(foreign) as peer,
+        running(tls(peer.port, pki, pki), [device(3, 0)]) as rig,
+    ):
+        channel = rig.master.channel_states["c"]
+        await until(lambda: channel.refused_connects >= 2)
+        assert "CERTIFICATE_VERIFY_FAILED" in channel.last_error
+        assert channel.connects == 0
+        assert not rig.good("d.AI0")
 
 
 @pytest.mark.parametrize(("whose", "name"), [("foreign", "gateway"), ("pki", "stranger")])
 async def test_a_server_that_does_not_take_our_certificate_gives_nothing(pki, foreign, whose, name):
     ours = foreign if whose == "foreign" else pki
-    async with py1815_tls(pki) as peer:
-        async with running(tls(peer.port, pki, ours, name), [device(3, 0)]) as rig:
-            channel = rig.master.channel_states["c"]
-            # TLS 1.3 tells a refused client only after the handshake
-            await until(lambda: channel.losses + channel.refused_connects >= 2)
-            assert rig.state().fragments == 0
-            assert not rig.good("d.AI0")
+    async with (
+        py1815_tls(pki) as peer,
+        running(tls(peer.port, pki, ours, name), [device(3, 0)]) as rig,
+    ):
+        channel = rig.master.channel_states["c"]
+        # TLS 1.3 tells a refused client only after the handshake
+        await until(lambda: channel.losses + channel.refused_connects >= 2)
+        assert rig.state().fragments == 0
+        assert not rig.good("d.AI0")
 
 
 async def test_a_certificate_that_is_not_there_is_a_configuration_error(pki, tmp_path):

@@ -153,13 +153,9 @@ def desk(clock: VirtualClock, *kinds: PointType, **settings: object) -> Desk:
     kinds = kinds or KINDS
     base = {"name": "d", "channel": "c", "address": 10, "scans": (), "unsolicited": (1, 2, 3)}
     config = AssociationConfig.model_validate({**base, **settings})
-    specs = [
-        PointSpec(f"{kind}{at}", PointKind(kind.value)) for kind in kinds for at in range(COUNT)
-    ]
-    store = PointStore(specs, clock)
-    polled = [
-        PolledPoint(store.index[f"{kind}{at}"], kind, at) for kind in kinds for at in range(COUNT)
-    ]
+    every = [(kind, at) for kind in kinds for at in range(COUNT)]
+    store = PointStore([PointSpec(f"{k}{at}", PointKind(k.value)) for k, at in every], clock)
+    polled = [PolledPoint(store.index[f"{k}{at}"], k, at) for k, at in every]
     points = Delivery(polled, store)
     made = Desk(Association(config, points, lambda: 1.0), store, clock, points)
     names = list(store.index)
