@@ -17,8 +17,8 @@ from gateway.links.dnp3.client_tls import client_context
 from gateway.links.dnp3.commands import Control
 from gateway.links.dnp3.config import ChannelConfig
 from gateway.links.dnp3.exchange import Now
-from gateway.links.dnp3.frames import Frame, FrameReader
-from gateway.links.dnp3.station import Station
+from gateway.links.dnp3.frame_reader import Frame, FrameReader
+from gateway.links.dnp3.master_link import MasterLink
 from gateway.links.dnp3.statistics import ChannelState
 from gateway.links.dnp3.wires import MOST_WAITING, Wire, open_wire
 from gateway.model.clock import Clock
@@ -63,8 +63,8 @@ class Channel:
             raise ValueError(f"{config.name}: two stations share an address")
         if config.tls is not None:
             client_context(config.tls)  # said now, not at the first connection
-        self._stations = [Station(one, config.master_address) for one in associations]
-        self._by_address = {station.address: station for station in self._stations}
+        self._links = [MasterLink(one, config.master_address) for one in associations]
+        self._by_address = {link.address: link for link in self._links}
         self._clock = clock
         self._rng = rng
         self._wire: Wire | None = None
@@ -123,8 +123,8 @@ class Channel:
         self.state.last_error = reason
         self._disarm()
         self._new_reader()
-        for station in self._stations:
-            station.association.disconnected()
+        for link in self._links:
+            link.association.disconnected()
 
     async def _serve(self) -> bool:
         """One connection from beginning to end; True where any outstation answered."""
@@ -138,8 +138,8 @@ class Channel:
         answered = self._answers()
         now = self._now()
         try:
-            for station in self._stations:
-                station.connected(now)
+            for link in self._links:
+                link.connected(now)
             self._pump(now)
             await ended
             return self._answers() > answered
@@ -148,20 +148,20 @@ class Channel:
             self.lost("closed here")
 
     def _answers(self) -> int:
-        return sum(station.association.state.fragments for station in self._stations)
+        return sum(link.association.state.fragments for link in self._links)
 
     def _take(self, frame: Frame, now: Now) -> bytes:
-        station = self._by_address.get(frame.source)
+        link = self._by_address.get(frame.source)
         mine = frame.destination == self.config.master_address and not frame.from_master
-        if station is None or not mine:
+        if link is None or not mine:
             self.state.strange_frames += 1
             return b""
-        return station.receive(frame, now)
+        return link.receive(frame, now)
 
     def _pump(self, now: Now) -> None:
         """End what is overdue, send what may go, set the timer."""
-        for station in self._stations:
-            station.association.tick(now)
+        for link in self._links:
+            link.association.tick(now)
         wire = self._wire
         if wire is None:
             return
@@ -177,28 +177,28 @@ class Channel:
 
     def _requests(self, now: Now) -> list[bytes]:
         if not self.config.is_shared_line:
-            return [station.poll(now) for station in self._stations]
-        if any(station.association.is_busy for station in self._stations):
+            return [link.poll(now) for link in self._links]
+        if any(link.association.is_busy for link in self._links):
             return []
         # whoever has a control goes first, else everybody in turn
-        count = len(self._stations)
-        order = [self._stations[(self._turn + at) % count] for at in range(count)]
-        order.sort(key=lambda station: not station.association.has_control)
-        for station in order:
-            octets = station.poll(now)
+        count = len(self._links)
+        order = [self._links[(self._turn + at) % count] for at in range(count)]
+        order.sort(key=lambda link: not link.association.has_control)
+        for link in order:
+            octets = link.poll(now)
             if octets:
-                self._turn = self._stations.index(station) + 1
+                self._turn = self._links.index(link) + 1
                 return [octets]
         return []
 
     def _is_dead(self) -> bool:
         """Nobody answers: a TCP peer that vanished looks like silence for a quarter of an hour."""
-        if self.config.is_shared_line or not self._stations:
+        if self.config.is_shared_line or not self._links:
             return False
-        return all(station.association.is_lost for station in self._stations)
+        return all(link.association.is_lost for link in self._links)
 
     def _arm(self, now: Now) -> None:
-        sessions = [station.association for station in self._stations]
+        sessions = [link.association for link in self._links]
         if self.config.is_shared_line and any(one.is_busy for one in sessions):
             sessions = [one for one in sessions if one.is_busy or one.is_lost]
         due_s = min((one.deadline() for one in sessions), default=math.inf)

@@ -13,9 +13,9 @@ from gateway.links.dnp3.config import AssociationConfig
 from gateway.links.dnp3.delivery import Delivery
 from gateway.links.dnp3.device import PolledPoint
 from gateway.links.dnp3.exchange import Now
-from gateway.links.dnp3.frames import FrameReader
+from gateway.links.dnp3.frame_reader import FrameReader
 from gateway.links.dnp3.objects import PointType
-from gateway.links.dnp3.station import Station
+from gateway.links.dnp3.master_link import MasterLink
 from gateway.model.point import PointKind, PointSpec
 from gateway.points.store import PointStore
 from tests.interop.dnp3.peers_outstation import Py1815Points
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.interop
 HOUR_EVENTS, STEP_MS, COUNT = 36_000, 100, 10
 
 
-def talk(station: Station, session: Session, clock) -> None:
+def talk(station: MasterLink, session: Session, clock) -> None:
     """Carry octets both ways until nobody has anything to say."""
     reader = FrameReader()
     now = Now(clock.monotonic_s(), clock.utc_ms())
@@ -63,7 +63,7 @@ def test_every_event_of_an_outage_arrives_in_order_with_its_source_time(clock, u
     )  # fmt: skip
     points = [PolledPoint(at, PointType.ANALOG_INPUT, at) for at in range(COUNT)]
     association = Association(config, Delivery(points, store), lambda: 0.5)
-    station = Station(association, 1)
+    station = MasterLink(association, 1)
     station.connected(Now(clock.monotonic_s(), clock.utc_ms()))
     talk(station, session, clock)
     assert store["p3"].is_good

@@ -15,7 +15,7 @@ _ANSWERS = {
 }
 
 
-class Station:
+class MasterLink:
     """One outstation on a connection.
 
     Args:
