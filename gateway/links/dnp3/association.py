@@ -103,6 +103,7 @@ class Association:
         self._failures = 0
         self._retry_s = math.inf
         self._heard_s = 0.0
+        self._is_held = False
         self._last_report: tuple[int, bytes] | None = None
 
     @property
@@ -175,7 +176,7 @@ class Association:
             self._settle(now)
             return None
         sequence = self._next_sequence()
-        deadline_s = now.s + self.config.timeout_s
+        deadline_s = now.s + self._patience_s()
         self._pending = _Pending(run, request.function, sequence, now, deadline_s)
         self.state.controls += request.function in _OPERATING
         return Fragment(Control(sequence), request.function, _body(request, now)).octets()
@@ -213,6 +214,7 @@ class Association:
         self.state.iin = Iin.NONE
         self._timeouts = 0
         self._heard_s = now.s
+        self._is_held = False
         self._jobs.begin(now)
 
     def _go(self, event: str) -> None:
@@ -226,6 +228,10 @@ class Association:
         if control is not None and control.request(now) is not None:
             return control
         return self._jobs.next(now)
+
+    def _patience_s(self) -> float:
+        """How long to wait for an answer; longer where :meth:`_reported` says it is held back."""
+        return self.config.timeout_s * (2 if self._is_held else 1)
 
     def _next_sequence(self) -> int:
         sequence, self._sequence = self._sequence, (self._sequence + 1) & 0x0F
@@ -258,12 +264,16 @@ class Association:
         """An unsolicited response: confirmed once it is delivered.
 
         Before the integrity poll only those without data are taken: what is not confirmed stays
-        with the outstation and comes with that poll, so nothing is lost.
+        with the outstation and comes with that poll, so nothing is lost. The outstation may hold
+        back that poll's answer until it has given up waiting for the confirmation.
         """
         control, state = fragment.control, self.state
         self._note(iin, now)
         if fragment.body and self.phase is not Phase.RUNNING:
             state.early += 1
+            self._is_held = True
+            if self._pending is not None:
+                self._pending.deadline_s = self._pending.sent.s + self._patience_s()
             return None
         report = (control.sequence, fragment.body)
         if fragment.body and report == self._last_report:
@@ -285,6 +295,7 @@ class Association:
     def _settle(self, now: Now) -> None:
         if self._jobs.settle(now) is Need.INTEGRITY:
             self._go("integrity")
+            self._is_held = False
             self._note(self.state.iin, now)  # events may have come up meanwhile
 
     def _timed_out(self, pending: _Pending, now: Now) -> None:

@@ -30,6 +30,8 @@ _BUSY_OCTETS = 16_384
 _GAP_S = 0.5
 #: The timer's finest step: a deadline that nothing can be done about costs no spinning.
 _SHORTEST_WAIT_S = 0.001
+#: The same while the peer takes nothing.
+_BLOCKED_WAIT_S = 0.1
 
 
 class Channel:
@@ -169,11 +171,11 @@ class Channel:
             wire.close()
             self.lost("no outstation answers")
             return
-        if wire.waiting() <= _BUSY_OCTETS:
-            octets = b"".join(self._requests(now))
-            if octets:
-                wire.write(octets)
-        self._arm(now)
+        blocked = wire.waiting() > _BUSY_OCTETS
+        octets = b"" if blocked else b"".join(self._requests(now))
+        if octets:
+            wire.write(octets)
+        self._arm(now, _BLOCKED_WAIT_S if blocked else _SHORTEST_WAIT_S)
 
     def _requests(self, now: Now) -> list[bytes]:
         if not self.config.is_shared_line:
@@ -197,12 +199,12 @@ class Channel:
             return False
         return all(link.association.is_lost for link in self._links)
 
-    def _arm(self, now: Now) -> None:
+    def _arm(self, now: Now, shortest_s: float) -> None:
         sessions = [link.association for link in self._links]
         if self.config.is_shared_line and any(one.is_busy for one in sessions):
             sessions = [one for one in sessions if one.is_busy or one.is_lost]
         due_s = min((one.deadline() for one in sessions), default=math.inf)
-        due_s = max(due_s, now.s + _SHORTEST_WAIT_S)
+        due_s = max(due_s, now.s + shortest_s)
         if self._timer is not None and self._timer_s <= due_s:
             return  # it wakes up in time, and sees for itself
         self._disarm()

@@ -126,6 +126,10 @@ class Delivery:
             arrived_ms: arrival, UTC ms: the time of what carries none.
             clock_set: whether the outstation says that its clock is set.
         """
+        with np.errstate(over="ignore", invalid="ignore"):  # the store judges infinities
+            self._deliver(points, arrived_ms, clock_set=clock_set)
+
+    def _deliver(self, points: Points, arrived_ms: int, *, clock_set: bool) -> None:
         chosen = self._chosen(points)
         if chosen is None or not chosen.positions.size:
             return

@@ -171,6 +171,7 @@ class Py1815Peer:
             time_sink=self.times.append,
             need_time=need_time,
             unsolicited=unsolicited,
+            unsolicited_confirm_timeout=1.0,
             restart_handler=lambda: 0,
         )
         self.server: OutstationServer | None = None

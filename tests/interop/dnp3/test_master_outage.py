@@ -14,8 +14,8 @@ from gateway.links.dnp3.delivery import Delivery
 from gateway.links.dnp3.device import PolledPoint
 from gateway.links.dnp3.exchange import Now
 from gateway.links.dnp3.frame_reader import FrameReader
-from gateway.links.dnp3.objects import PointType
 from gateway.links.dnp3.master_link import MasterLink
+from gateway.links.dnp3.objects import PointType
 from gateway.model.point import PointKind, PointSpec
 from gateway.points.store import PointStore
 from tests.interop.dnp3.peers_outstation import Py1815Points
