@@ -6,11 +6,14 @@ py1815 carries frames, CRCs, segments and reassembly; what stations do with them
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from py1815 import crc, link, transport
+
+from gateway.links.dnp3.frame_reader import Frame, FrameReader
+
+__all__ = ["Frame", "FrameReader"]  # besides what is defined here
 
 #: Function codes of primary frames (sent by whoever starts) and secondary ones (the answers).
 RESET_LINK, TEST_LINK, CONFIRMED, UNCONFIRMED, REQUEST_STATUS = 0, 2, 3, 4, 9
@@ -20,29 +23,6 @@ MAX_ADDRESS = link.MAX_ADDRESS
 #: Broadcasts: confirmation of having been heard not wanted, wanted, optional.
 BROADCAST_NO_CONFIRM, BROADCAST_CONFIRM, BROADCAST_OPTIONAL = 0xFFFD, 0xFFFE, 0xFFFF
 BROADCASTS = frozenset({BROADCAST_NO_CONFIRM, BROADCAST_CONFIRM, BROADCAST_OPTIONAL})
-
-Frame = link.LinkFrame
-
-
-class FrameReader:
-    """Frames out of a stream; what is no frame is passed over and counted.
-
-    Attributes:
-        frames: frames read.
-        unframed: octets received that are in no frame: noise, bad CRCs, and a frame not yet whole.
-    """
-
-    def __init__(self) -> None:
-        self._reader = link.FrameReader()
-        self.frames = 0
-        self.unframed = 0
-
-    def feed(self, data: bytes) -> Sequence[Frame]:
-        """Frames that these octets complete."""
-        found = self._reader.feed(data)
-        self.unframed += len(data) - sum(link.frame_size(len(f.payload)) for f in found)
-        self.frames += len(found)
-        return found
 
 
 class Reassembler:

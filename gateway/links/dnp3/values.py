@@ -177,7 +177,8 @@ def _put_times(kind: ObjectType, objects: NDArray[np.void], times_ms: Times) -> 
 
 def _values_and_flags(kind: ObjectType, objects: NDArray[np.void]) -> tuple[Floats, Flags]:
     if kind.has_value:
-        values = objects["value"].astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other here
+            values = objects["value"].astype(np.float64)
         if not kind.has_flags:
             return values, np.full(len(values), _ONLINE, dtype=np.uint8)
         flags: Flags = objects["flags"]

@@ -1,0 +1,51 @@
+"""Our frame reader finds what py1815's finds, in any stream cut anywhere."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from py1815 import link
+
+from gateway.links.dnp3.frame_reader import FrameReader
+
+frames = st.builds(
+    link.build,
+    st.integers(0, 255),
+    st.integers(0, 0xFFFF),
+    st.integers(0, 0xFFFF),
+    st.binary(max_size=link.MAX_USER_DATA),
+)
+noise = st.one_of(
+    st.binary(max_size=40),
+    st.just(link.START),
+    st.just(link.START * 3 + b"\x05"),
+    frames.map(lambda frame: frame[:-1] + bytes((frame[-1] ^ 1,))),
+    frames.map(lambda frame: frame[: len(frame) // 2]),
+)
+
+
+@given(st.lists(st.one_of(frames, noise), max_size=8), st.data())
+def test_any_stream_gives_the_frames_that_py1815_finds(parts, data):
+    stream = b"".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    chunks = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    ours, theirs = FrameReader(), link.FrameReader()
+    found = [frame for chunk in chunks for frame in ours.feed(chunk)]
+    assert found == [frame for chunk in chunks for frame in theirs.feed(chunk)]
+    assert ours.frames == len(found)
+    read = sum(link.frame_size(len(frame.payload)) for frame in found)
+    assert ours.unframed == len(stream) - read
+
+
+@given(frames, st.integers(0, 10_000), st.integers(1, 255))
+def test_one_changed_octet_is_no_frame_or_another_length(frame, at, change):
+    octets = bytearray(frame)
+    octets[at % len(octets)] ^= change
+    assert FrameReader().feed(bytes(octets)) == []
+
+
+def test_what_is_kept_has_a_limit():
+    reader = FrameReader()
+    for _ in range(1000):
+        reader.feed(link.START * 500)
+    assert len(reader._rest) <= link.MAX_FRAME
