@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands.common import fail
-from gateway.links.dnp3.conformance import ConformanceOutstation
+from gateway.links.dnp3.northbound.conformance import ConformanceOutstation
 from gateway.model.errors import LinkError
 from gateway.site.clock import SystemClock
 

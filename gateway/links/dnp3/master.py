@@ -8,15 +8,15 @@ import random
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from gateway.links.dnp3.association import Association
-from gateway.links.dnp3.channel import Channel
-from gateway.links.dnp3.commands import CannotEncodeError, Control, encode
 from gateway.links.dnp3.config import ChannelConfig
-from gateway.links.dnp3.delivery import Delivery, Sink
-from gateway.links.dnp3.device import Dnp3Device, OutputPoint, PolledPoint
-from gateway.links.dnp3.exchange import Now
 from gateway.links.dnp3.objects import PointType
-from gateway.links.dnp3.statistics import ChannelState, DeviceState
+from gateway.links.dnp3.southbound.association import Association
+from gateway.links.dnp3.southbound.channel import Channel
+from gateway.links.dnp3.southbound.commands import CannotEncodeError, Control, encode
+from gateway.links.dnp3.southbound.delivery import Delivery, Sink
+from gateway.links.dnp3.southbound.device import Dnp3Device, OutputPoint, PolledPoint
+from gateway.links.dnp3.southbound.exchange import Now
+from gateway.links.dnp3.southbound.statistics import ChannelState, DeviceState
 from gateway.model.clock import Clock
 from gateway.model.command import Command, CommandResult, CommandStatus
 

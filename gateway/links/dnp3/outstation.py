@@ -8,14 +8,14 @@ from typing import Protocol
 
 import numpy as np
 
-from gateway.links.dnp3.control_objects import ControlObject
-from gateway.links.dnp3.database import Database, PointSetup
+from gateway.links.dnp3.northbound.connection import Line, ServerStatistics
+from gateway.links.dnp3.northbound.control_objects import ControlObject
+from gateway.links.dnp3.northbound.database import Database, PointSetup
+from gateway.links.dnp3.northbound.point_map import MappedPoint, PositionMap
+from gateway.links.dnp3.northbound.server import OutstationServer, Served
+from gateway.links.dnp3.northbound.station import Station, Surroundings
 from gateway.links.dnp3.objects import PointType
 from gateway.links.dnp3.outstation_config import MasterConfig, OutstationConfig
-from gateway.links.dnp3.outstation_connection import Line, ServerStatistics
-from gateway.links.dnp3.outstation_map import MappedPoint, PositionMap
-from gateway.links.dnp3.outstation_server import OutstationServer, Served
-from gateway.links.dnp3.station import Station, Surroundings
 from gateway.links.dnp3.values import Indices
 from gateway.model.clock import Clock
 from gateway.model.command import CommandMode, CommandStatus

@@ -13,7 +13,7 @@ import numpy as np
 from gateway.links.dnp3.config import AssociationConfig, ChannelConfig
 from gateway.links.dnp3.master import Dnp3Device, Dnp3Master, OutputPoint, PolledPoint
 from gateway.links.dnp3.objects import PointType
-from gateway.links.dnp3.statistics import DeviceState
+from gateway.links.dnp3.southbound.statistics import DeviceState
 from gateway.model.command import Command, CommandResult, Priority
 from gateway.model.point import Measurement, PointKind, PointSpec
 from gateway.points.store import PointStore

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from gateway.links.dnp3.northbound.point_map import MappedPoint
 from gateway.links.dnp3.objects import PointType
 from gateway.links.dnp3.outstation import Dnp3Outstation
 from gateway.links.dnp3.outstation_config import MasterConfig, OutstationConfig
-from gateway.links.dnp3.outstation_map import MappedPoint
 from gateway.model.command import CommandMode, CommandStatus
 from gateway.model.point import PointKind, PointSpec
 from gateway.points.store import PointStore

@@ -8,14 +8,14 @@ from py1815.events import EventBuffers, EventClass
 from py1815.objects import AnalogPoint
 from py1815.session import Session
 
-from gateway.links.dnp3.association import Association
 from gateway.links.dnp3.config import AssociationConfig
-from gateway.links.dnp3.delivery import Delivery
-from gateway.links.dnp3.device import PolledPoint
-from gateway.links.dnp3.exchange import Now
 from gateway.links.dnp3.frame_reader import FrameReader
-from gateway.links.dnp3.master_link import MasterLink
 from gateway.links.dnp3.objects import PointType
+from gateway.links.dnp3.southbound.association import Association
+from gateway.links.dnp3.southbound.delivery import Delivery
+from gateway.links.dnp3.southbound.device import PolledPoint
+from gateway.links.dnp3.southbound.exchange import Now
+from gateway.links.dnp3.southbound.master_link import MasterLink
 from gateway.model.point import PointKind, PointSpec
 from gateway.points.store import PointStore
 from tests.interop.dnp3.peers_outstation import Py1815Points

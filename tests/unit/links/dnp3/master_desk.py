@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gateway.links.dnp3.association import Association, Phase
-from gateway.links.dnp3.commands import Control, encode
 from gateway.links.dnp3.config import AssociationConfig
-from gateway.links.dnp3.delivery import Delivery
-from gateway.links.dnp3.device import OutputPoint, PolledPoint
-from gateway.links.dnp3.exchange import Now
 from gateway.links.dnp3.objects import PointType
+from gateway.links.dnp3.southbound.association import Association, Phase
+from gateway.links.dnp3.southbound.commands import Control, encode
+from gateway.links.dnp3.southbound.delivery import Delivery
+from gateway.links.dnp3.southbound.device import OutputPoint, PolledPoint
+from gateway.links.dnp3.southbound.exchange import Now
 from gateway.model.command import Command, CommandResult, Priority
 from gateway.model.point import Measurement, PointKind, PointSpec
 from gateway.points.store import PointStore

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from gateway.links.dnp3.database import Database, PointSetup
+from gateway.links.dnp3.northbound.database import Database, PointSetup
+from gateway.links.dnp3.northbound.session import Session
+from gateway.links.dnp3.northbound.station import Station, Surroundings
 from gateway.links.dnp3.objects import PointType
 from gateway.links.dnp3.outstation_config import MasterConfig, OutstationConfig, UnsolicitedConfig
-from gateway.links.dnp3.session import Session
-from gateway.links.dnp3.station import Station, Surroundings
 from gateway.model.command import CommandStatus
 
 BI, DBI, BO = PointType.BINARY_INPUT, PointType.DOUBLE_BIT_INPUT, PointType.BINARY_OUTPUT

@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from gateway.links.dnp3.commands import CannotEncodeError, encode
-from gateway.links.dnp3.device import OutputPoint
+from gateway.links.dnp3.southbound.commands import CannotEncodeError, encode
+from gateway.links.dnp3.southbound.device import OutputPoint
 from gateway.model.command import CommandMode, CommandStatus
 from tests.unit.links.dnp3.master_desk import (
     AO,

@@ -6,9 +6,9 @@ import random
 import struct
 
 from gateway.links.dnp3 import frames
-from gateway.links.dnp3.exchange import Now
 from gateway.links.dnp3.frame_reader import FrameReader
-from gateway.links.dnp3.master_link import MasterLink
+from gateway.links.dnp3.southbound.exchange import Now
+from gateway.links.dnp3.southbound.master_link import MasterLink
 from tests.unit.links.dnp3.master_desk import KINDS, analogs, binary_event, desk
 
 CASES = 10_000

@@ -9,11 +9,11 @@ import pytest
 
 from gateway.links.dnp3 import frames
 from gateway.links.dnp3.config import AssociationConfig, ChannelConfig
-from gateway.links.dnp3.exchange import Now
 from gateway.links.dnp3.frame_reader import Frame, FrameReader
 from gateway.links.dnp3.master import Dnp3Device, Dnp3Master, OutputPoint, PolledPoint
-from gateway.links.dnp3.master_link import MasterLink
 from gateway.links.dnp3.objects import PointType
+from gateway.links.dnp3.southbound.exchange import Now
+from gateway.links.dnp3.southbound.master_link import MasterLink
 from gateway.model.command import Command, CommandStatus, Priority
 from gateway.model.point import PointKind, PointSpec
 from gateway.points.store import PointStore

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gateway.links.dnp3.codec import walk
-from gateway.links.dnp3.delivery import Delivery
-from gateway.links.dnp3.device import PolledPoint
+from gateway.links.dnp3.southbound.delivery import Delivery
+from gateway.links.dnp3.southbound.device import PolledPoint
 from gateway.links.dnp3.values import decode
 from gateway.model.point import PointKind, PointSpec
 from gateway.model.quality import Quality

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from gateway.links.dnp3.association import Phase
+from gateway.links.dnp3.southbound.association import Phase
 from gateway.model.quality import Quality
 from tests.unit.links.dnp3.master_desk import (
     CLASS_1,

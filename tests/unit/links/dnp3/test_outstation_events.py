@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from gateway.links.dnp3.database import PointSetup
+from gateway.links.dnp3.northbound.database import PointSetup
 from tests.unit.links.dnp3.outstation_bench import (
     AI,
     AO,

@@ -8,9 +8,9 @@ import socket
 
 import pytest
 
+from gateway.links.dnp3.northbound.server import OutstationServer
 from gateway.links.dnp3.outstation import Dnp3Outstation
 from gateway.links.dnp3.outstation_config import MasterConfig, OutstationConfig
-from gateway.links.dnp3.outstation_server import OutstationServer
 from gateway.model.command import CommandMode, CommandStatus
 from gateway.model.errors import LinkError, LocalProtocolError
 from gateway.model.point import PointKind
@@ -200,7 +200,7 @@ async def test_an_open_end_is_not_called_too_late() -> None:
 
 
 def test_what_the_loader_must_refuse() -> None:
-    from gateway.links.dnp3.database import PointSetup, faults
+    from gateway.links.dnp3.northbound.database import PointSetup, faults
     from gateway.links.dnp3.objects import PointType
 
     wrong = [

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gateway.links.dnp3.event_blocks import SMALLEST_EVENT, encode_chosen
-from gateway.links.dnp3.events import NO_EVENTS, EventBuffer, EventFilter, Rows
-from gateway.links.dnp3.static_blocks import StaticBlock
+from gateway.links.dnp3.northbound.event_blocks import SMALLEST_EVENT, encode_chosen
+from gateway.links.dnp3.northbound.events import NO_EVENTS, EventBuffer, EventFilter, Rows
+from gateway.links.dnp3.northbound.static_blocks import StaticBlock
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.links.dnp3.database import TYPE_CODE, TYPES, Database, PointSetup
+from gateway.links.dnp3.northbound.database import TYPE_CODE, TYPES, Database, PointSetup
 from gateway.links.dnp3.objects import PointType
 from gateway.links.dnp3.values import Floats, Indices
 

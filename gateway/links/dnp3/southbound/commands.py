@@ -13,10 +13,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gateway.links.dnp3.codec import Function, Iin, indexed_header, range_header
-from gateway.links.dnp3.delivery import Delivery
-from gateway.links.dnp3.device import OutputPoint, PolledPoint
-from gateway.links.dnp3.exchange import Answer, End, Failure, Now, Reply, Request, Run, Wait
 from gateway.links.dnp3.objects import CROB, OBJECTS, STATIC_GROUP, PointType
+from gateway.links.dnp3.southbound.delivery import Delivery
+from gateway.links.dnp3.southbound.device import OutputPoint, PolledPoint
+from gateway.links.dnp3.southbound.exchange import (
+    Answer,
+    End,
+    Failure,
+    Now,
+    Reply,
+    Request,
+    Run,
+    Wait,
+)
 from gateway.model.command import Command, CommandMode, CommandResult, CommandStatus
 
 #: Control codes by style and state; a pulse has no off.

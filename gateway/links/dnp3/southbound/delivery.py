@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.links.dnp3.device import PolledPoint
 from gateway.links.dnp3.objects import PointType, Use
+from gateway.links.dnp3.southbound.device import PolledPoint
 from gateway.links.dnp3.values import Flags, Floats, Indices, Points, Times
 from gateway.model.point import Measurement
 

@@ -10,8 +10,10 @@ from types import MappingProxyType
 import numpy as np
 
 from gateway.links.dnp3.codec import Block, Iin, Qualifier, count_header, range_header, walk
-from gateway.links.dnp3.database import TYPES, Columns
-from gateway.links.dnp3.events import EventFilter
+from gateway.links.dnp3.northbound.database import TYPES, Columns
+from gateway.links.dnp3.northbound.events import EventFilter
+from gateway.links.dnp3.northbound.static_blocks import Ready, StaticBlock, StaticRun, static_blocks
+from gateway.links.dnp3.northbound.station import Association, Request
 from gateway.links.dnp3.objects import (
     CLASS_GROUP,
     EVENT_GROUP,
@@ -23,8 +25,6 @@ from gateway.links.dnp3.objects import (
     PointType,
     Use,
 )
-from gateway.links.dnp3.static_blocks import Ready, StaticBlock, StaticRun, static_blocks
-from gateway.links.dnp3.station import Association, Request
 from gateway.links.dnp3.values import Indices
 
 TYPE_OF_STATIC: Mapping[int, PointType] = MappingProxyType(

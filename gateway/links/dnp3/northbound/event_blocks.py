@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.links.dnp3.codec import count_header, indexed_header
-from gateway.links.dnp3.database import TYPES
-from gateway.links.dnp3.events import Chosen, EventBuffer, EventFilter, Rows
+from gateway.links.dnp3.northbound.database import TYPES
+from gateway.links.dnp3.northbound.events import Chosen, EventBuffer, EventFilter, Rows
 from gateway.links.dnp3.objects import (
     EVENT_GROUP,
     OBJECTS,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.links.dnp3.database import TYPE_CODE, Columns, Database
-from gateway.links.dnp3.events import EVENT_ROW, EventBuffer
+from gateway.links.dnp3.northbound.database import TYPE_CODE, Columns, Database
+from gateway.links.dnp3.northbound.events import EVENT_ROW, EventBuffer
 from gateway.links.dnp3.objects import PointType
 from gateway.links.dnp3.values import Flags, Floats, Indices
 

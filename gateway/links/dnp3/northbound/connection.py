@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from gateway.links.dnp3.frames import BROADCASTS, Frame, FrameReader
+from gateway.links.dnp3.northbound.session import Session
 from gateway.links.dnp3.outstation_config import OutstationConfig
-from gateway.links.dnp3.session import Session
 from gateway.model.clock import Clock
 
 #: A timer that fires this much early still finds its work due.

@@ -10,12 +10,12 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.links.dnp3.control_objects import ControlObject
+from gateway.links.dnp3.northbound.connection import Line, MasterConnection, ServerStatistics
+from gateway.links.dnp3.northbound.control_objects import ControlObject
+from gateway.links.dnp3.northbound.session import Session
+from gateway.links.dnp3.northbound.station import Station
+from gateway.links.dnp3.northbound.tls import peer_name, server_context
 from gateway.links.dnp3.outstation_config import MasterConfig, OutstationConfig
-from gateway.links.dnp3.outstation_connection import Line, MasterConnection, ServerStatistics
-from gateway.links.dnp3.outstation_tls import peer_name, server_context
-from gateway.links.dnp3.session import Session
-from gateway.links.dnp3.station import Station
 from gateway.model.clock import Clock
 from gateway.model.command import CommandMode, CommandStatus
 from gateway.model.errors import LinkError

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from gateway.links.dnp3.codec import Block, Fragment, Iin, ObjectError, walk
-from gateway.links.dnp3.delivery import Delivery, newest_ms
-from gateway.links.dnp3.exchange import Now
 from gateway.links.dnp3.objects import OBJECTS, OCTET_STRING_EVENT, Use
-from gateway.links.dnp3.statistics import DeviceState
+from gateway.links.dnp3.southbound.delivery import Delivery, newest_ms
+from gateway.links.dnp3.southbound.exchange import Now
+from gateway.links.dnp3.southbound.statistics import DeviceState
 from gateway.links.dnp3.values import CommonTime, common_time, decode
 
 _COMMON_TIME = 51

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.links.dnp3.database import TYPE_CODE
+from gateway.links.dnp3.northbound.database import TYPE_CODE
 from gateway.links.dnp3.objects import PointType
 
 #: One event. ``seq`` counts occurrences of one buffer, from 1, across classes and types.

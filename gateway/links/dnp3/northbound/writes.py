@@ -15,9 +15,9 @@ from gateway.links.dnp3.codec import (
     count_header,
     walk,
 )
+from gateway.links.dnp3.northbound.reads import TYPE_OF_STATIC, rows_meant
+from gateway.links.dnp3.northbound.station import Association, Reply, Request
 from gateway.links.dnp3.objects import CLASS_GROUP, IIN_GROUP, OBJECTS, PointType, Use
-from gateway.links.dnp3.reads import TYPE_OF_STATIC, rows_meant
-from gateway.links.dnp3.station import Association, Reply, Request
 
 _TIME_GROUP, _TIME, _RECORDED_TIME = 50, 1, 3
 _DELAY_GROUP, _SECONDS, _MILLISECONDS = 52, 1, 2

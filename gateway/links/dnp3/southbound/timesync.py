@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from gateway.links.dnp3.codec import Function, ObjectError, count_header, walk
-from gateway.links.dnp3.exchange import Conversation, End, Failure, Now, Reply, Request
+from gateway.links.dnp3.southbound.exchange import Conversation, End, Failure, Now, Reply, Request
 
 _TIME, _ABSOLUTE, _LAST_RECORDED = 50, 1, 3
 _DELAY, _COARSE = 52, 1

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from gateway.links.dnp3 import writes
 from gateway.links.dnp3.codec import Function, Iin, ObjectError
-from gateway.links.dnp3.station import Association, Reply, Request
-from gateway.links.dnp3.unsolicited import Unsolicited
+from gateway.links.dnp3.northbound import writes
+from gateway.links.dnp3.northbound.station import Association, Reply, Request
+from gateway.links.dnp3.northbound.unsolicited import Unsolicited
 
 CONTROLS = frozenset(
     {

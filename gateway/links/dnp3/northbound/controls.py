@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.links.dnp3.codec import RESPONSE_HEADER, Function, Iin
-from gateway.links.dnp3.control_objects import ControlBody, ControlObject, parse_controls
-from gateway.links.dnp3.station import Association, Reply, Request
+from gateway.links.dnp3.northbound.control_objects import ControlBody, ControlObject, parse_controls
+from gateway.links.dnp3.northbound.station import Association, Reply, Request
 from gateway.model.command import CommandMode, CommandStatus
 
 _SEQUENCES = 16

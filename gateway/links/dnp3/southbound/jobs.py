@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gateway.links.dnp3 import polls
 from gateway.links.dnp3.codec import Iin
 from gateway.links.dnp3.config import AssociationConfig
-from gateway.links.dnp3.delivery import Delivery
-from gateway.links.dnp3.exchange import Conversation, End, Now, Run
-from gateway.links.dnp3.polls import Need, Schedule
-from gateway.links.dnp3.statistics import DeviceState
+from gateway.links.dnp3.southbound import polls
+from gateway.links.dnp3.southbound.delivery import Delivery
+from gateway.links.dnp3.southbound.exchange import Conversation, End, Now, Run
+from gateway.links.dnp3.southbound.polls import Need, Schedule
+from gateway.links.dnp3.southbound.statistics import DeviceState
 
 
 class Jobs:

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from gateway.links.dnp3.codec import indexed_header, range_header
-from gateway.links.dnp3.database import Columns
+from gateway.links.dnp3.northbound.database import Columns
 from gateway.links.dnp3.objects import (
     OBJECTS,
     OCTET_STRING,

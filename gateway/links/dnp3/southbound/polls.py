@@ -9,9 +9,9 @@ from types import MappingProxyType
 
 from gateway.links.dnp3.codec import Function, Iin, all_header, class_headers
 from gateway.links.dnp3.config import AssociationConfig
-from gateway.links.dnp3.exchange import Conversation, End, Reply, Request
 from gateway.links.dnp3.objects import EVENT_GROUP, IIN_GROUP, STATIC_GROUP, PointType
-from gateway.links.dnp3.timesync import TIME_SYNCS
+from gateway.links.dnp3.southbound.exchange import Conversation, End, Reply, Request
+from gateway.links.dnp3.southbound.timesync import TIME_SYNCS
 
 
 class Need(IntEnum):

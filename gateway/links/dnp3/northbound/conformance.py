@@ -20,11 +20,11 @@ from ipaddress import IPv4Network
 
 import numpy as np
 
+from gateway.links.dnp3.northbound.point_map import MappedPoint
+from gateway.links.dnp3.northbound.station import Surroundings
 from gateway.links.dnp3.objects import PointType
 from gateway.links.dnp3.outstation import Dnp3Outstation
 from gateway.links.dnp3.outstation_config import MasterConfig, OutstationConfig
-from gateway.links.dnp3.outstation_map import MappedPoint
-from gateway.links.dnp3.station import Surroundings
 from gateway.model.clock import Clock
 from gateway.model.command import CommandMode, CommandStatus
 from gateway.model.errors import LocalProtocolError

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.links.dnp3 import frames
-from gateway.links.dnp3.association import Association
-from gateway.links.dnp3.exchange import Now
 from gateway.links.dnp3.frames import Frame, Reassembler, link_frame, user_data
+from gateway.links.dnp3.southbound.association import Association
+from gateway.links.dnp3.southbound.exchange import Now
 
 #: What an outstation's own primary frames without user data are answered with.
 _ANSWERS = {

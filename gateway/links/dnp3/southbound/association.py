@@ -14,15 +14,15 @@ from enum import Enum
 from types import MappingProxyType
 
 from gateway.links.dnp3.codec import Control, Fragment, Function, Iin, parse_response
-from gateway.links.dnp3.commands import Control as Operation
-from gateway.links.dnp3.commands import Controls
 from gateway.links.dnp3.config import AssociationConfig
-from gateway.links.dnp3.delivery import Delivery
-from gateway.links.dnp3.exchange import Failure, Now, Reply, Request, Run
-from gateway.links.dnp3.intake import Intake
-from gateway.links.dnp3.jobs import Jobs
-from gateway.links.dnp3.polls import Need
-from gateway.links.dnp3.statistics import DeviceState
+from gateway.links.dnp3.southbound.commands import Control as Operation
+from gateway.links.dnp3.southbound.commands import Controls
+from gateway.links.dnp3.southbound.delivery import Delivery
+from gateway.links.dnp3.southbound.exchange import Failure, Now, Reply, Request, Run
+from gateway.links.dnp3.southbound.intake import Intake
+from gateway.links.dnp3.southbound.jobs import Jobs
+from gateway.links.dnp3.southbound.polls import Need
+from gateway.links.dnp3.southbound.statistics import DeviceState
 from gateway.model.errors import RemoteProtocolError
 
 #: Fragments of one answer taken; a series without end is given up there.

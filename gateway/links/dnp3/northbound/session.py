@@ -11,7 +11,6 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.links.dnp3 import requests
 from gateway.links.dnp3.codec import (
     RESPONSE_HEADER,
     Control,
@@ -21,8 +20,6 @@ from gateway.links.dnp3.codec import (
     ObjectError,
     parse_request,
 )
-from gateway.links.dnp3.controls import ControlDesk, ControlRequest
-from gateway.links.dnp3.events import NO_EVENTS, Rows
 from gateway.links.dnp3.frames import (
     BROADCASTS,
     Frame,
@@ -31,11 +28,14 @@ from gateway.links.dnp3.frames import (
     link_frame,
     user_data,
 )
-from gateway.links.dnp3.link_station import LinkStation
-from gateway.links.dnp3.reads import plan_read
-from gateway.links.dnp3.responses import ReadResponse
-from gateway.links.dnp3.station import Association, Reply, Request
-from gateway.links.dnp3.unsolicited import Unsolicited
+from gateway.links.dnp3.northbound import requests
+from gateway.links.dnp3.northbound.controls import ControlDesk, ControlRequest
+from gateway.links.dnp3.northbound.events import NO_EVENTS, Rows
+from gateway.links.dnp3.northbound.link_station import LinkStation
+from gateway.links.dnp3.northbound.reads import plan_read
+from gateway.links.dnp3.northbound.responses import ReadResponse
+from gateway.links.dnp3.northbound.station import Association, Reply, Request
+from gateway.links.dnp3.northbound.unsolicited import Unsolicited
 from gateway.model.command import CommandStatus
 from gateway.model.errors import RemoteProtocolError
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.links.dnp3.changes import ChangeDetector
 from gateway.links.dnp3.codec import Fragment, Iin
-from gateway.links.dnp3.database import Database
-from gateway.links.dnp3.events import NO_EVENTS, EventBuffer, Rows
 from gateway.links.dnp3.frames import BROADCAST_CONFIRM
+from gateway.links.dnp3.northbound.changes import ChangeDetector
+from gateway.links.dnp3.northbound.database import Database
+from gateway.links.dnp3.northbound.events import NO_EVENTS, EventBuffer, Rows
 from gateway.links.dnp3.objects import PointType
 from gateway.links.dnp3.outstation_config import MasterConfig, OutstationConfig
 from gateway.model.command import CommandStatus

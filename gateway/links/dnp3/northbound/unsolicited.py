@@ -14,10 +14,10 @@ from gateway.links.dnp3.codec import (
     Qualifier,
     walk,
 )
-from gateway.links.dnp3.events import CLASSES, NO_EVENTS, EventFilter, Rows
+from gateway.links.dnp3.northbound.events import CLASSES, NO_EVENTS, EventFilter, Rows
+from gateway.links.dnp3.northbound.responses import ReadResponse
+from gateway.links.dnp3.northbound.station import Association, Reply, Request
 from gateway.links.dnp3.objects import CLASS_GROUP
-from gateway.links.dnp3.responses import ReadResponse
-from gateway.links.dnp3.station import Association, Reply, Request
 
 _SEQUENCES = 16
 
