@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.commands import audit, demo, group, points, run
+from gateway.commands import audit, demo, group, outstation, points, run
 
 app = typer.Typer(
     name="tieline",
@@ -20,6 +20,7 @@ app.command()(points.points)
 app.command()(points.explain)
 app.command()(points.lock)
 app.command()(audit.audit)
+app.command()(outstation.outstation)
 app.add_typer(group.app, name="group")
 
 

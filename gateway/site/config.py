@@ -271,9 +271,13 @@ class DeviceRow(Strict):
 
 
 class OverrideRow(Strict):
-    """A row of ``points.csv``: what this site sets otherwise than the profile."""
+    """A row of ``points.csv``: what this site sets otherwise than the profile.
+
+    ``omit`` leaves out a point that this device does not have.
+    """
 
     point: str
+    omit: bool = False
     act: bool | None = None
     minimum: float | None = Field(None, alias="min")
     maximum: float | None = Field(None, alias="max")

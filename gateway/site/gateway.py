@@ -16,6 +16,7 @@ from gateway.groups.settle import Settler
 from gateway.groups.summary import function_of, reply_line, request_line
 from gateway.history.audit import AuditTrail, MessageEntry
 from gateway.links.cim.server import GroupServer
+from gateway.links.dnp3.master import Dnp3Master
 from gateway.links.modbus.poller import ModbusPoller
 from gateway.links.mqtt.broker import run_broker
 from gateway.links.sunspec.client import SunSpecLink
@@ -28,6 +29,8 @@ from gateway.points.router import Actuator, Router
 from gateway.points.store import PointStore
 from gateway.site.cycle import ControlCycle
 from gateway.site.dms import vvo_factory
+from gateway.site.dnp3 import dnp3_channels, dnp3_devices
+from gateway.site.dnp3_outstation import SiteOutstation, site_outstation
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
 from gateway.site.groups import point_groups
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
@@ -68,6 +71,14 @@ class Gateway:
         devices = modbus_devices(site, self.store.index)
         self.poller = ModbusPoller(poller_config(site), list(devices), self.store, clock)
         self.sunspec = SunSpecLink(self.poller, list(sunspec_devices(site)), self.store.index)
+        self._rng = random.Random()  # noqa: S311 - jitter, no secret
+        self.dnp3 = Dnp3Master(
+            dnp3_channels(site),
+            dnp3_devices(site, self.store.index),
+            self.store,
+            clock,
+            self._rng,
+        )
         self.router = self._router()
         point_group = point_groups(site, self.store, self.router)
         self._forecaster = GroupForecaster(point_group)
@@ -77,6 +88,7 @@ class Gateway:
         self.modbus_server = (
             None if table is None else modbus_server(site, table, self.store, self.router, clock)
         )
+        self.outstation = self._outstation()
         self.group_server = self._group_server()
         self.mqtt = (
             None
@@ -86,7 +98,6 @@ class Gateway:
         self.messages: deque[MessageEntry] = deque(maxlen=_KEPT_MESSAGES)
         self.links: dict[str, LinkState] = {}
         self.cycle = self._control_cycle()
-        self._rng = random.Random()  # noqa: S311 - jitter, no secret
 
     async def run(self) -> None:
         """Run every part until cancelled; a bug in any part ends them all."""
@@ -97,6 +108,7 @@ class Gateway:
                     parts.create_task(keep_running(state, run, self._rng), name=name)
                 parts.create_task(self.poller.run(), name="modbus")
                 parts.create_task(self.sunspec.run(), name="sunspec")
+                parts.create_task(self.dnp3.run(), name="dnp3")
                 if self.modbus_server is not None:
                     parts.create_task(self.modbus_server.run(), name="modbus server")
                 parts.create_task(self._age(), name="aging")
@@ -117,6 +129,8 @@ class Gateway:
             yield "mqtt", self.mqtt.run
         if self.group_server is not None:
             yield "https", self.group_server.run
+        if self.outstation is not None:
+            yield "dnp3 outstation", self.outstation.run
 
     async def ask(
         self, request: GroupRequest, asker: Asker, *, peer: str, direction: str = "in"
@@ -140,13 +154,28 @@ class Gateway:
 
     def _router(self) -> Router:
         rules = {p.spec.id: p.rule for p in self.site.points if p.rule is not None}
-        links: dict[str, Actuator] = {"modbus": self.poller, "sunspec": self.sunspec}
+        links: dict[str, Actuator] = {
+            "modbus": self.poller,
+            "sunspec": self.sunspec,
+            "dnp3": self.dnp3,
+        }
         actuators = {
             point.spec.id: links[point.device.profile.protocol]
             for point in self.site.points
             if point.rule is not None
         }
         return Router(self.store, Arbiter(), Interlock(rules), actuators, self.trail, self.clock)
+
+    def _outstation(self) -> SiteOutstation | None:
+        table = self.site.file.dnp3_outstation
+        if table is None:
+            return None
+
+        async def ask(request: GroupRequest, asker: Asker, peer: str) -> GroupReply:
+            return await self.ask(request, asker, peer=peer)
+
+        groups = self.groups.groups
+        return site_outstation(self.site, table, self.store, self.router, groups, ask, self.clock)
 
     def _group_server(self) -> GroupServer | None:
         table = self.site.file.https

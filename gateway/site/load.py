@@ -33,7 +33,7 @@ def load_site(folder: Path) -> Site:
         raise ConfigError(issues)
     rows = load_devices(folder, file, issues)
     devices = {name: device for name, (_, device) in rows.items()}
-    points = expand_points(folder, devices.values(), issues)
+    devices, points = expand_points(folder, devices, issues)
     by_id = {point.spec.id: point for point in points}
     _check_groups(text, file, devices, issues)
     modbus_map = (

@@ -30,7 +30,7 @@ from gateway.site.site import Site
 #: Answers a group function: request, on whose behalf, which certificate showed itself.
 AskGroup = Callable[[GroupRequest, Asker, str], Awaitable[GroupReply]]
 
-_RANKS = {"utility": Priority.UTILITY_2030_5, "operator": Priority.OPERATOR}
+RANKS = {"utility": Priority.UTILITY_2030_5, "operator": Priority.OPERATOR}
 
 
 def group_server(
@@ -63,7 +63,7 @@ def modbus_server(
             point=point,
             value=value,
             origin="modbus:northbound",
-            priority=_RANKS[table.rank],
+            priority=RANKS[table.rank],
             expires_ms=clock.utc_ms() + round(1000 * table.hold_s),
             reason="written by a northbound Modbus master",
         )
@@ -107,7 +107,7 @@ def mqtt_link(
             point=message.point,
             value=message.value,
             origin="mqtt",
-            priority=_RANKS[table.rank],
+            priority=RANKS[table.rank],
             expires_ms=message.expires_ms or clock.utc_ms() + round(1000 * table.hold_s),
             correlation=message.id,
             reason="commanded over MQTT",

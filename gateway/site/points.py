@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.model.errors import ConfigError, ConfigIssue
@@ -16,7 +17,7 @@ from gateway.site.config import OverrideRow
 from gateway.site.site import Device, SitePoint
 
 _OPTIONAL = (
-    "act", "min", "max", "deadband", "max_age_s", "rate_per_min", "event_class", "requires",
+    "omit", "act", "min", "max", "deadband", "max_age_s", "rate_per_min", "event_class", "requires",
 )  # fmt: skip
 
 #: A value may miss this many polls before it is stale, and is never stale sooner than this.
@@ -24,19 +25,45 @@ MISSED_POLLS, SHORTEST_AGE_S = 3, 1.5
 
 
 def expand_points(
-    folder: Path, devices: Iterable[Device], issues: list[ConfigIssue]
-) -> tuple[SitePoint, ...]:
-    """Every point of every device; appends every fault of ``points.csv`` to ``issues``."""
+    folder: Path, devices: Mapping[str, Device], issues: list[ConfigIssue]
+) -> tuple[dict[str, Device], tuple[SitePoint, ...]]:
+    """Every device with the points it has, and every point.
+
+    Appends every fault of ``points.csv`` to ``issues``.
+    """
     overrides = _overrides(folder / "points.csv", issues)
+    omitted = {name for name, (_, override) in overrides.items() if override.omit}
     points: list[SitePoint] = []
-    for device in devices:
+    for device in devices.values():
         for source in device.profile.points:
             _, override = overrides.pop(f"{device.name}.{source.point}", (None, _NOTHING))
-            points.append(_expand(device, source, override))
+            if not override.omit:
+                points.append(_expand(device, source, override))
     for row, override in overrides.values():
         message = f"there is no point {override.point!r}"
         issues.append(row.issue("point", message, "tieline points lists them"))
-    return tuple(points)
+    trimmed = {name: _without(device, omitted) for name, device in devices.items()}
+    return trimmed, tuple(replace(p, device=trimmed[p.device.name]) for p in points)
+
+
+def _without(device: Device, omitted: Collection[str]) -> Device:
+    """The device as if its profile did not know the points it does not have."""
+    profile = device.profile
+    gone = {p.point for p in profile.points if f"{device.name}.{p.point}" in omitted}
+    if not gone:
+        return device
+    presets = {
+        role: {point: value for point, value in values.items() if point not in gone}
+        for role, values in profile.presets.items()
+    }
+    known = profile.model_copy(
+        update={
+            "points": tuple(p for p in profile.points if p.point not in gone),
+            "der": {role: point for role, point in profile.der.items() if point not in gone},
+            "presets": presets,
+        }
+    )
+    return replace(device, profile=known)
 
 
 _NOTHING = OverrideRow.model_validate({"point": "-"})

@@ -34,10 +34,25 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "messages": [dataclasses.asdict(entry) for entry in gateway.messages],
         "vvo": _cycle(gateway),
         "supervised": {name: dataclasses.asdict(link) for name, link in gateway.links.items()},
+        "dnp3": {name: dataclasses.asdict(state) for name, state in gateway.dnp3.states.items()},
+        "dnp3_masters": _masters(gateway),
         "links": {
             name: dataclasses.asdict(line) for name, line in gateway.poller.statistics.lines.items()
         },
     }
+
+
+def _masters(gateway: Gateway) -> list[dict[str, Any]]:
+    """Each master of each outstation: connected from where, events held and lost, controls."""
+    if gateway.outstation is None:
+        return []
+    shown = {gateway.site.file.name: gateway.outstation.outstation}
+    shown |= {name: own for name, (_, own) in gateway.outstation.ders.items()}
+    return [
+        {"outstation": name, **dataclasses.asdict(state)}
+        for name, outstation in shown.items()
+        for state in outstation.masters()
+    ]
 
 
 def _cycle(gateway: Gateway) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: Of a site's tables, those that listen.
-_LISTENERS = ("https", "mqtt", "modbus_server")
+_LISTENERS = ("https", "mqtt", "modbus_server", "dnp3_outstation")
 _PORT = re.compile(r"^(\s*port\s*=\s*)(\d+)")
 _MODEL = re.compile(r'^(\s*model\s*=\s*)"([^"]*)"')
 _ADDRESS = re.compile(r":(\d+)(?=,|$)")

@@ -126,10 +126,9 @@ def _equipment(view: View) -> Table:
     for name in names:
         table.add_column(name.upper() if len(name) == 1 else name, justify="right")
     taps = [
-        _moving(view, f"feeder.reg_{r.name}_tap", f"feeder.reg_{r.name}_tap_cmd")
-        for r in view.scenario.regulator
+        _moving(view, f"reg_{r.name}.tap", f"reg_{r.name}.tap_cmd") for r in view.scenario.regulator
     ]
-    caps = [_switch(view.value(f"feeder.{c.name}_closed")) for c in view.scenario.capacitor]
+    caps = [_switch(view.value(f"{c.name}.closed")) for c in view.scenario.capacitor]
     table.add_row(*taps, *caps)
     return table
 

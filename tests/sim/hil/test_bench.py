@@ -15,6 +15,18 @@ from pymodbus.exceptions import ModbusException
 
 from hil.bench import Bench
 from hil.devices.sunspec_settings import build_map
+from hil.scenario import DEFAULT_SCENARIO
+
+
+def over_modbus(folder: Path) -> Path:
+    """The scenario with every device that can speak Modbus doing so."""
+    text = DEFAULT_SCENARIO.read_text().replace(
+        "../feeders", str(DEFAULT_SCENARIO.parent / "../feeders")
+    )
+    lines = ["dnp3 = []" if line.startswith("dnp3 = ") else line for line in text.splitlines()]
+    path = folder / "scenario.toml"
+    path.write_text("\n".join(lines))
+    return path
 
 
 async def word(port: int, unit: int, address: int, table: str = "holding") -> int | str:
@@ -70,13 +82,14 @@ def is_number(value: int | str) -> bool:
 
 async def test_devices_and_plant_die_and_come_back(tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
-    bench = Bench(port_base=0, time_scale=20.0, truth=truth)
+    scenario = over_modbus(tmp_path)
+    bench = Bench(scenario_path=scenario, port_base=0, time_scale=20.0, truth=truth)
     address = build_map(bench.scenario.ders["pv675"]).points["701.W"].address
     started = time.monotonic()
     async with bench:
         assert time.monotonic() - started < 20.0
         pids = [pid for n in bench.ports if (pid := bench.pid(n)) is not None]
-        assert len(pids) == 8
+        assert len(pids) == 9
         pv, plc, mc = (bench.ports[n] for n in ("pv675", "feeder_plc", "mg680"))
         await until_word(is_number, plc, 1, 0, "input")
         sunny = lambda w: is_number(w) and w * 100 > 0.8 * 450e3  # noqa: E731 - W_SF is 2
@@ -105,7 +118,8 @@ async def test_devices_and_plant_die_and_come_back(tmp_path: Path) -> None:
 
 async def test_the_clock_stands_until_told_and_commands_move_the_feeder(tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
-    async with Bench(port_base=0, time_scale=50.0, truth=truth, paused=True) as bench:
+    scenario = over_modbus(tmp_path)
+    async with Bench(scenario, port_base=0, time_scale=50.0, truth=truth, paused=True) as bench:
         plc = bench.ports["feeder_plc"]
         await until_word(is_number, plc, 1, 0, "input")
         assert last(truth) == {}
@@ -134,7 +148,7 @@ async def test_no_orphan_when_the_bench_is_killed() -> None:
     assert process.stdout is not None
     assert json.loads(await asyncio.wait_for(process.stdout.readline(), 30))["ready"] == "bench"
     children = children_of(process.pid)
-    assert len(children) == 8
+    assert len(children) == 9
     os.kill(process.pid, signal.SIGKILL)
     await process.wait()
     await until(lambda: not any(alive(pid) for pid in children))
