@@ -160,6 +160,15 @@ async def test_a_source_without_a_set_clock_is_not_given_a_set_time() -> None:
         assert exchange.complete
 
 
+async def test_a_static_value_is_present_though_its_change_was_no_event() -> None:
+    async with serving(deadband=5.0) as rig, py1815_master(rig.port) as peer:
+        rig.put("ai.0", 4.0)
+        await peer.poll()
+        assert peer.seen.events == []
+        await peer.integrity()
+        assert peer.seen.values["AI", 0] == 4.0
+
+
 async def test_overflow_is_said_and_cleared() -> None:
     async with serving(events_per_class=10) as rig, py1815_master(rig.port) as peer:
         for n in range(15):
