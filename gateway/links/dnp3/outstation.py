@@ -106,12 +106,13 @@ class Dnp3Outstation:
         setups += [PointSetup(PointType.OCTET_STRING, n) for n in texts if n not in listed]
         self.database = Database(setups)
         self._map = PositionMap(points, self.database, len(store))
-        self.note_changed(np.arange(len(store), dtype=np.intp))
+        self._everything = list(self._map.find(self._map.positions))
+        self.note_changed(self._map.positions)
         for index, text in texts.items():
             self.set_string(index, text)
         # masters come after the first values: what is so when we start is no event
         own = {master.name: _own_deadbands(master, points) for master in config.masters}
-        self.station = Station(config, self.database, self._check, surroundings, own)
+        self.station = Station(config, self.database, self._check, surroundings, own, self._refresh)
         self.server = OutstationServer(config, [self.served()], clock)
 
     def served(self) -> Served:
@@ -159,6 +160,17 @@ class Dnp3Outstation:
         return tuple(
             _state(lines[address]) for lines in self.server.lines.values() if address in lines
         )
+
+    def _refresh(self) -> None:
+        """Take what the store did not tell of, as no change beyond its own deadbands."""
+        positions = self._map.positions
+        values, flags, _, _ = self._store.columns(positions)
+        for kind, at, rows, scale, offset in self._everything:
+            columns = self.database.columns[kind]
+            raw, held = (values[at] - offset) / scale, columns.values[rows] + columns.zero[rows]
+            differs = (raw != held) | (flags[at] & columns.quality != columns.flags[rows])
+            if differs.any():
+                self.note_changed(np.unique(positions[at[differs]]))
 
     def _check(self, kind: PointType, index: int, value: float, master: str) -> CommandStatus:
         point = self._outputs.get((kind, index))

@@ -75,6 +75,7 @@ def put(
 async def serving(
     masters: tuple[MasterConfig, ...] = (MasterConfig(name="dms", hosts=LOOPBACK),),
     counts: Mapping[PointKind, int] | None = None,
+    deadband: float = 0.0,
     **settings: Any,
 ) -> AsyncIterator[Rig]:
     """An outstation with ``counts`` points of each kind, all 0 and ONLINE.
@@ -82,7 +83,9 @@ async def serving(
     No double bits unless asked for: py1815's master loses what stands behind them in a fragment.
     """
     each = dict.fromkeys(KINDS, 5) | {PointKind.DBI: 0} | dict(counts or {})
-    specs = [PointSpec(f"{k.lower()}.{n}", k) for k in KINDS for n in range(each[k])]
+    specs = [
+        PointSpec(f"{k.lower()}.{n}", k, deadband=deadband) for k in KINDS for n in range(each[k])
+    ]
     clock = SystemClock()
     store = PointStore(specs, clock)
     everything = np.arange(len(specs), dtype=np.intp)
@@ -91,7 +94,7 @@ async def serving(
     points = [
         MappedPoint(
             position, spec.id, PointType(spec.kind), int(spec.id.partition(".")[2]),
-            *KINDS[spec.kind], output=spec.kind.is_output,
+            *KINDS[spec.kind], deadband, output=spec.kind.is_output,
         )
         for position, spec in enumerate(specs)
     ]  # fmt: skip

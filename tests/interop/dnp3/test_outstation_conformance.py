@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.model.command import CommandStatus
-from tests.interop.dnp3.peers_master import eventually, yadnp3_master
+from tests.interop.dnp3.master_face import eventually
+from tests.interop.dnp3.peers_yadnp3_master import yadnp3_master
 
 pytestmark = pytest.mark.interop
 #: As the command line registers it.

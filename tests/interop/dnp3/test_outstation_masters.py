@@ -7,8 +7,10 @@ import pytest
 from gateway.links.dnp3.outstation_config import MasterConfig
 from gateway.model.command import CommandMode, CommandStatus
 from gateway.model.point import PointKind
+from tests.interop.dnp3.master_face import Event, eventually
 from tests.interop.dnp3.outstation_rig import LOOPBACK, TIME_MS, serving
-from tests.interop.dnp3.peers_master import MASTERS, Event, eventually, py1815_master, yadnp3_master
+from tests.interop.dnp3.peers_master import MASTERS, py1815_master
+from tests.interop.dnp3.peers_yadnp3_master import yadnp3_master
 
 pytestmark = pytest.mark.interop
 RESTART, CLASSES, OVERFLOW = 0x80, 0x0E, 0x0800
@@ -156,6 +158,15 @@ async def test_a_source_without_a_set_clock_is_not_given_a_set_time() -> None:
         exchange = await peer.outstation.scan("class1")
         assert peer.seen.events == [Event("BI", 1, 1, TIME_MS)]
         assert exchange.complete
+
+
+async def test_a_static_value_is_present_though_its_change_was_no_event() -> None:
+    async with serving(deadband=5.0) as rig, py1815_master(rig.port) as peer:
+        rig.put("ai.0", 4.0)
+        await peer.poll()
+        assert peer.seen.events == []
+        await peer.integrity()
+        assert peer.seen.values["AI", 0] == 4.0
 
 
 async def test_overflow_is_said_and_cleared() -> None:

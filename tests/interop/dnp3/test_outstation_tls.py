@@ -9,8 +9,9 @@ import pytest
 
 from gateway.links.dnp3.outstation_config import MasterConfig, TlsConfig
 from gateway.site.pki import PkiPaths, ensure_pki
+from tests.interop.dnp3.master_face import eventually
 from tests.interop.dnp3.outstation_rig import LOOPBACK, serving
-from tests.interop.dnp3.peers_master import eventually, py1815_master
+from tests.interop.dnp3.peers_master import py1815_master
 
 pytestmark = pytest.mark.interop
 MASTERS = (

@@ -70,7 +70,9 @@ class _Ring:
     def append(self, batch: Rows) -> Rows:
         """Add events; what gives way to them comes back."""
         over = max(0, len(self) + len(batch) - self.capacity)
-        gone = np.concatenate([self.view(), batch])[:over] if over else NO_EVENTS
+        gone = self.view()[:over].copy() if over else NO_EVENTS
+        if over > len(gone):
+            gone = np.concatenate([gone, batch[: over - len(gone)]])
         self._start += min(over, len(self))
         batch = batch[-self.capacity :]
         if self._stop + len(batch) > len(self._rows):

@@ -55,6 +55,9 @@ class PositionMap:
         points: the map; octet strings and frozen counters have no value in the store.
         database: whose rows they are.
         size: positions of the store.
+
+    Attributes:
+        positions: in the map, each once, ascending.
     """
 
     def __init__(self, points: Sequence[MappedPoint], database: Database, size: int) -> None:
@@ -67,6 +70,7 @@ class PositionMap:
         self._scale: Floats = np.array([p.scale for p in valued], dtype=np.float64)
         self._offset: Floats = np.array([p.offset for p in valued], dtype=np.float64)
         positions = np.array([p.position for p in valued], dtype=np.intp)
+        self.positions: Indices = np.unique(positions)
         self._count = np.bincount(positions, minlength=size)
         self._first = np.concatenate([[0], np.cumsum(self._count)[:-1]]).astype(np.intp)
 

@@ -71,9 +71,15 @@ def plan_read(association: Association, request: Request) -> ReadPlan:
     headers = list(walk(request.body, carries_objects=False))
     if not headers:
         plan.iin |= Iin.PARAMETER_ERROR
+    if any(_is_static(header) for header in headers):
+        association.station.refresh()
     for header in headers:
         plan.iin |= _plan_header(association, request, header, plan)
     return plan
+
+
+def _is_static(block: Block) -> bool:
+    return block.group in TYPE_OF_STATIC or (block.group, block.variation) == (CLASS_GROUP, 1)
 
 
 def rows_meant(columns: Columns, block: Block) -> tuple[Indices, Iin]:

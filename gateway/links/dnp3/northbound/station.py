@@ -23,6 +23,10 @@ def _never() -> bool:
     return False
 
 
+def _up_to_date() -> None:
+    return
+
+
 def _nothing_to_do(_master: str, _number: int) -> None:
     return
 
@@ -87,6 +91,8 @@ class Station:
         check: judges a control.
         surroundings: of the site.
         deadbands: each master's own, raw units, by master, type and index.
+        refresh: brings the database up to date before static objects are read: a store that
+            tells of changes beyond its own deadbands alone knows better.
 
     Attributes:
         associations: what it keeps of each master, by link address.
@@ -99,7 +105,9 @@ class Station:
         check: Check,
         surroundings: Surroundings | None = None,
         deadbands: Mapping[str, Mapping[tuple[PointType, int], float]] | None = None,
+        refresh: Callable[[], None] = _up_to_date,
     ) -> None:
+        self.refresh = refresh
         self.config = config
         self.database = database
         self.check = check

@@ -16,8 +16,8 @@ from gateway.model.errors import LinkError, LocalProtocolError
 from gateway.model.point import PointKind
 from gateway.points.store import PointStore
 from gateway.site.clock import SystemClock
+from tests.interop.dnp3.master_face import eventually
 from tests.interop.dnp3.outstation_rig import LOOPBACK, Outputs, serving
-from tests.interop.dnp3.peers_master import eventually
 from tests.unit.links.dnp3.outstation_bench import Answer, answers, link_frame, octets, unframe
 
 ONE = (MasterConfig(name="one", address=1, hosts=LOOPBACK, unsolicited=False),)
