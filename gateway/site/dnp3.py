@@ -129,4 +129,5 @@ def _output(device: Device, point: ProfilePoint, positions: Mapping[str, int]) -
         off_ms=quirks.pulse_ms,
         feedback=feedback,
         feedback_s=quirks.feedback_s,
+        reads_back=kind != "pulse",
     )

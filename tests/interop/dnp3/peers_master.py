@@ -190,9 +190,11 @@ class Py1815Peer:
 
 
 @asynccontextmanager
-async def dnp3py_master(port: int, address: int = 1) -> AsyncIterator[Dnp3pyPeer]:
+async def dnp3py_master(
+    port: int, address: int = 1, outstation: int = OUTSTATION
+) -> AsyncIterator[Dnp3pyPeer]:
     seen = Seen()
-    config = MasterConfig(address=address, outstation_address=OUTSTATION)
+    config = MasterConfig(address=address, outstation_address=outstation)
     master = _Raw(config=config, handler=_Recorder(seen))
     runner = MasterTcpRunner(
         master=master, host="127.0.0.1", port=port, response_timeout=PATIENCE_S
