@@ -1,6 +1,7 @@
 """Data link and transport of one connection, over py1815's framing.
 
-py1815 carries frames, CRCs, segments and reassembly; what stations do with them is ours.
+py1815 says what a frame, a CRC and a segment are, and puts fragments together. What is done a
+thousand times a poll is done here: full frames are built all at once.
 """
 
 from __future__ import annotations
