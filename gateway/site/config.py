@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gateway.profiles.profile import PointName, PollGroup
 from gateway.profiles.validate import Strict
@@ -182,6 +183,13 @@ class Dnp3MasterTable(Strict):
     certificate_name: str | None = None
     rank: Literal["utility", "operator", "monitor"] = "utility"
     hold_s: Annotated[float, Field(ge=1, le=86_400)] = 900.0
+
+    @field_validator("hosts")
+    @classmethod
+    def _networks(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            ip_network(host)
+        return hosts
 
 
 class Dnp3DerTable(Strict):

@@ -108,7 +108,11 @@ def _check_link(
         message = f"profile {profile.name!r} speaks {profile.protocol}, link {parsed.link!r} is "
         message += link.type
         issues.append(row.issue("link", message, "put the device on a link of its protocol"))
-    elif link.protocol == "modbus" and (parsed.unit or 0) > 255:
+    unit = profile.unit if parsed.unit is None else parsed.unit
+    if link.protocol == "dnp3" and unit == link.master_address:
+        message = f"address {unit} is the master's own on link {parsed.link!r}"
+        issues.append(row.issue("unit", message, "give the outstation another address"))
+    if link.protocol == "modbus" and (parsed.unit or 0) > 255:
         issues.append(row.issue("unit", f"{parsed.unit} is no Modbus unit", "use 0..255"))
 
 

@@ -45,6 +45,9 @@ der,dnp3_der_an2018,line,,41,
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "site.toml").write_text(SITE)
+    (tmp_path / "pki").mkdir()
+    for name in ("ca.pem", "box.pem", "box.key"):
+        (tmp_path / "pki" / name).write_text("")
     (tmp_path / "devices.csv").write_text(DEVICES)
     return tmp_path
 
@@ -109,3 +112,12 @@ def test_two_outstations_on_one_line_need_addresses_of_their_own(folder):
     (fault,) = faults(folder)
     assert fault.startswith("devices.csv:6:")
     assert "unit 40 at this address stands already at line 5" in fault
+
+
+def test_an_outstation_at_the_masters_address_and_missing_certificates_are_faults(folder):
+    (folder / "devices.csv").write_text(DEVICES.replace("20000,21", "20000,7"))
+    (folder / "pki" / "box.key").unlink()
+    assert faults(folder) == [
+        "devices.csv:3:41 address 7 is the master's own on link 'field'",
+        "site.toml:11:1 key 'pki/box.key' is not a file",
+    ]

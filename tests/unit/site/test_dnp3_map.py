@@ -134,3 +134,17 @@ def test_a_dnp3_device_belongs_on_a_dnp3_link(folder):
     assert faults(folder) == [
         "devices.csv:3:21 profile 'dnp3_der_an2018' speaks dnp3, link 'lan' is modbus-tcp"
     ]
+
+
+def test_a_host_that_is_no_network_is_located(folder):
+    second = '\n[[dnp3_outstation.master]]\nname = "two"\naddress = 2\nhosts = ["nowhere"]\n'
+    (folder / "site.toml").write_text(SITE + second)
+    assert any(
+        "'nowhere' does not appear to be an IPv4 or IPv6 network" in f for f in faults(folder)
+    )
+
+
+def test_two_masters_of_one_name_are_told_apart_at_check(folder):
+    second = '\n[[dnp3_outstation.master]]\nname = "ems"\naddress = 3\n'
+    (folder / "site.toml").write_text(SITE + second)
+    assert faults(folder) == ["site.toml:6:2 two masters share a name"]
