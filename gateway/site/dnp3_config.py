@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,13 +10,21 @@ from pydantic import ValidationError
 from gateway.links.dnp3.outstation_config import OutstationConfig
 from gateway.model.errors import ConfigIssue
 from gateway.profiles.text import TomlText
-from gateway.site.config import Dnp3OutstationTable, LinkTable
+from gateway.site.config import LinkTable
+from gateway.site.dnp3_tables import Dnp3MapRow, Dnp3OutstationTable
 
 _TLS_FILES = ("ca", "certificate", "key")
 
 
-def outstation_config(folder: Path, table: Dnp3OutstationTable) -> OutstationConfig:
+def outstation_config(
+    folder: Path, table: Dnp3OutstationTable, rows: Sequence[Dnp3MapRow] = ()
+) -> OutstationConfig:
     """The outstation's settings; file names are relative to the site folder.
+
+    Args:
+        folder: the site's.
+        table: ``[dnp3_outstation]``.
+        rows: its map, for what single masters want to be told.
 
     Raises:
         ValidationError: what the table says does not go together.
@@ -28,6 +37,9 @@ def outstation_config(folder: Path, table: Dnp3OutstationTable) -> OutstationCon
             "certificate_name": master.certificate_name or "",
             "unsolicited": table.unsolicited,
             "time_sync_interval_s": table.need_time_s,
+            "deadbands": {
+                row.point: row.deadband[master.name] for row in rows if master.name in row.deadband
+            },
         }
         for master in table.master
     ]

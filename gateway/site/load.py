@@ -8,10 +8,11 @@ from pathlib import Path
 from gateway.model.errors import ConfigError, ConfigIssue
 from gateway.profiles.text import TomlText, read_toml
 from gateway.profiles.validate import validate_toml
-from gateway.site.config import Dnp3MapRow, Dnp3OutstationTable, LinkTable, SiteFile
+from gateway.site.config import LinkTable, SiteFile
 from gateway.site.devices import load_devices
 from gateway.site.dnp3_config import check_files, check_outstation
 from gateway.site.dnp3_map import load_dnp3_map
+from gateway.site.dnp3_tables import Dnp3MapRow, Dnp3OutstationTable
 from gateway.site.maps import load_modbus_map, load_network
 from gateway.site.points import expand_points
 from gateway.site.site import Device, Site, SitePoint
@@ -78,7 +79,8 @@ def _dnp3_map(
         return ()
     _check_outstation(text, file, table, points, issues)
     check_outstation(folder, text, table, issues)
-    return load_dnp3_map(folder / table.map, folder / table.lock, points, issues)
+    masters = [master.name for master in table.master]
+    return load_dnp3_map(folder / table.map, folder / table.lock, points, masters, issues)
 
 
 def _check_outstation(

@@ -84,6 +84,16 @@ def test_a_deadband_finer_than_the_points_own_cannot_be_kept(folder):
     assert faults(folder) == ["dnp3.csv:2:26 deadband 10 is below the point's own 1000"]
 
 
+def test_each_master_may_have_a_deadband_of_its_own(folder):
+    rewrite(folder, "AI,0,2,5,7,2000", "AI,0,2,5,7,2000 ems=5000")
+    assert load_site(folder).dnp3_map[0].deadband == {"": 2000.0, "ems": 5000.0}
+    rewrite(folder, "2000 ems=5000", "2000 oms=5000")
+    assert faults(folder) == ["dnp3.csv:2:26 there is no master 'oms'"]
+    rewrite(folder, "2000 oms=5000", "much")
+    (fault,) = faults(folder)
+    assert fault.startswith("dnp3.csv:2:26 'deadband' = 'much'")
+
+
 def test_a_variation_that_does_not_exist_is_refused(folder):
     rewrite(folder, "AI,0,2,5,7,2000", "AI,0,2,9,7,2000")
     assert faults(folder) == ["dnp3.csv:2:22 there is no group 30 variation 9"]
