@@ -195,7 +195,7 @@ class DeviceRow(Strict):
     """A row of ``devices.csv``.
 
     ``address`` is ``host:port`` on a modbus-tcp or dnp3-tcp link; ``unit`` is the Modbus unit or
-    the DNP3 address.
+    the DNP3 address; ``time_sync`` overrides how a DNP3 outstation's clock is set.
     """
 
     device: PointName
@@ -204,6 +204,7 @@ class DeviceRow(Strict):
     address: str | None = None
     unit: Annotated[int, Field(ge=0, le=65519)] | None = None
     timeout_s: Annotated[float, Field(gt=0, le=60)] | None = None
+    time_sync: Literal["lan", "non-lan", "none"] | None = None
     description: str = ""
 
 

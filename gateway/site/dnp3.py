@@ -83,7 +83,7 @@ def _device(device: Device, positions: Mapping[str, int]) -> Dnp3Device:
             "channel": _channel_name(device),
             "address": device.unit,
             "timeout_s": device.timeout_s,
-            "time_sync": quirks.time_sync,
+            "time_sync": device.row.time_sync or quirks.time_sync,
             "unsolicited": quirks.unsolicited,
             "integrity_s": quirks.integrity_s,
             "scans": tuple(scans),

@@ -89,6 +89,21 @@ def test_points_outputs_and_how_they_are_commanded(folder):
     assert (limit.index, limit.scale, limit.variation) == (88, 0.1, 1)
 
 
+def test_how_a_clock_is_set_may_differ_by_device(folder):
+    table = DEVICES.replace("timeout_s\n", "timeout_s,time_sync\n").replace(
+        "7:20000,11,", "7:20000,11,,none"
+    )
+    (folder / "devices.csv").write_text(table)
+    reg, cap, *_ = dnp3_devices(load_site(folder), _Anywhere())
+    assert (reg.config.time_sync, cap.config.time_sync) == ("none", "lan")
+
+
+class _Anywhere(dict):
+    def __missing__(self, key):
+        self[key] = len(self)
+        return self[key]
+
+
 def test_a_point_that_a_device_does_not_have_is_left_out(folder):
     (folder / "points.csv").write_text("point,omit\nder.soc,true\nder.p_limit,true\n")
     site = load_site(folder)
