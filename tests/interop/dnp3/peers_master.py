@@ -26,8 +26,8 @@ from py1815.decode import PointType
 from py1815.master.api import Outstation
 from py1815.master.tasks import Tasks
 
-from tests.interop.dnp3.master_face import OUTSTATION, PATIENCE_S, Event, Seen
-from tests.interop.dnp3.peers_yadnp3_master import yadnp3_master
+from tests.interop.dnp3.lazily import lazily
+from tests.interop.dnp3.master_face import OUTSTATION, PATIENCE_S, Event, Peer, Seen
 
 
 class _Recorder(DefaultSOEHandler):
@@ -224,6 +224,13 @@ async def py1815_master(
         yield peer
     finally:
         await outstation.close()
+
+
+@asynccontextmanager
+async def yadnp3_master(port: int, *args: Any, **settings: Any) -> AsyncIterator[Peer]:
+    module = lazily("tests.interop.dnp3.peers_yadnp3_master")
+    async with module.yadnp3_master(port, *args, **settings) as peer:
+        yield peer
 
 
 MASTERS: dict[str, Callable[[int], Any]] = {

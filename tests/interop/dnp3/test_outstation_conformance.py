@@ -11,7 +11,7 @@ import pytest
 
 from gateway.model.command import CommandStatus
 from tests.interop.dnp3.master_face import eventually
-from tests.interop.dnp3.peers_yadnp3_master import yadnp3_master
+from tests.interop.dnp3.peers_master import yadnp3_master
 
 pytestmark = pytest.mark.interop
 #: As the command line registers it.

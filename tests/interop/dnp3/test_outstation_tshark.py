@@ -17,8 +17,7 @@ import pytest
 from gateway.model.point import PointKind
 from tests.interop.dnp3.master_face import eventually
 from tests.interop.dnp3.outstation_rig import TIME_MS, serving
-from tests.interop.dnp3.peers_master import py1815_master
-from tests.interop.dnp3.peers_yadnp3_master import yadnp3_master
+from tests.interop.dnp3.peers_master import py1815_master, yadnp3_master
 
 pytestmark = [pytest.mark.interop, pytest.mark.needs("tshark")]
 MASTER_PORT, OUTSTATION_PORT = 40_000, 20_000

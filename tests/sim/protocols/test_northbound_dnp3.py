@@ -21,8 +21,7 @@ from hil.devices.dnp3_station import Station
 from hil.devices.mc_plc import build_mc_plc
 from hil.scenario import DEFAULT_SCENARIO, load_scenario
 from tests.interop.dnp3.master_face import Peer, eventually
-from tests.interop.dnp3.peers_master import dnp3py_master
-from tests.interop.dnp3.peers_yadnp3_master import yadnp3_master
+from tests.interop.dnp3.peers_master import dnp3py_master, yadnp3_master
 from tests.sim.protocols.test_one_vector import Terminal, near
 
 SCENARIO = load_scenario(DEFAULT_SCENARIO)
