@@ -35,9 +35,11 @@ async def started():
             async with asyncio.timeout(5):
                 return (await reader.readline()).decode().strip()
 
-        yield port, command
-        assert await command("quit") == "ok"
-        writer.close()
+        try:
+            yield port, command
+            assert await command("quit") == "ok"
+        finally:
+            writer.close()
         async with asyncio.timeout(10):
             assert await process.wait() == 0
     finally:
