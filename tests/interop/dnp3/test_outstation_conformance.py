@@ -14,14 +14,12 @@ from tests.interop.dnp3.master_face import eventually
 from tests.interop.dnp3.peers_master import yadnp3_master
 
 pytestmark = pytest.mark.interop
-#: As the command line registers it.
-START = "import typer; from gateway.commands.outstation import outstation; typer.run(outstation)"
 
 
 @asynccontextmanager
 async def started():
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", START, "--conformance", "--port", "0",
+        sys.executable, "-m", "gateway", "outstation", "--conformance", "--port", "0",
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
