@@ -121,7 +121,7 @@ class Session:
 
     def receive(self, octets: bytes, now_s: float, utc_ms: int) -> None:
         """Take octets of a stream that is this master's alone."""
-        for frame in self._reader.feed(octets):
+        for frame in self._reader.feed(octets, now_s):
             self.receive_frame(frame, now_s, utc_ms)
 
     def receive_frame(self, frame: Frame, now_s: float, utc_ms: int) -> None:
