@@ -212,10 +212,11 @@ class Session:
         self.counts["requests"] += 1
         if self.request is None:
             self._handle(request)
-        elif len(self._waiting) < self._config.max_waiting:
-            self._waiting.append(request)
-        else:
+            return
+        if len(self._waiting) >= self._config.max_waiting:
+            self._waiting.popleft()  # a master waits for the answer to its last request
             self.counts["requests not taken"] += 1
+        self._waiting.append(request)
 
     def _handle(self, request: Request) -> None:
         function = request.fragment.function
