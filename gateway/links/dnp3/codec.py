@@ -68,6 +68,10 @@ class Iin(IntFlag):
     CONFIG_CORRUPT = 0x2000
 
 
+#: Every indication there is; the two bits above are reserved and say nothing.
+ALL_INDICATIONS = 0x3FFF
+
+
 class Qualifier(IntEnum):
     """Qualifiers spoken here: how a header says which objects it means."""
 
@@ -200,7 +204,7 @@ def parse_response(octets: bytes) -> Fragment:
     if function == Function.UNSOLICITED_RESPONSE and not (control.first and control.final):
         raise RemoteProtocolError("an unsolicited response is one fragment")
     (iin,) = struct.unpack_from("<H", octets, 2)
-    return Fragment(control, function, octets[RESPONSE_HEADER:], Iin(iin))
+    return Fragment(control, function, octets[RESPONSE_HEADER:], Iin(iin & ALL_INDICATIONS))
 
 
 def walk(body: bytes, *, carries_objects: bool) -> Iterator[Block]:

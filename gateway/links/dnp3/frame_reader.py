@@ -6,6 +6,7 @@ py1815's reader is right and takes one octet at a time, which costs more than th
 
 from __future__ import annotations
 
+import math
 import struct
 
 import numpy as np
@@ -18,6 +19,8 @@ _BLOCKS = struct.Struct("<9H")
 #: Octets that the length octet counts apart from user data.
 _OVERHEAD = link.MIN_LENGTH
 _INVERTED = 0xFFFF
+#: Silence after which a sound header begins a new frame, whatever the one before still lacks.
+_PAUSE_S = 0.5
 
 
 def _crc_of_words() -> list[int]:
@@ -36,6 +39,10 @@ _AFTER = _crc_of_words()
 class FrameReader:
     """Frames out of a stream; what is no frame is passed over and counted.
 
+    A frame cut off by its sender does not swallow what comes next: after a pause, octets that
+    begin with a sound header are taken for a new frame. A late rest of a frame that is still
+    coming does not, so a slow line costs nothing.
+
     Attributes:
         frames: frames read.
         unframed: octets received that are in no frame: noise, bad CRCs, and a frame not yet whole.
@@ -43,11 +50,15 @@ class FrameReader:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._fed_s = -math.inf
         self.frames = 0
         self.unframed = 0
 
-    def feed(self, data: bytes) -> list[Frame]:
-        """Frames that these octets complete."""
+    def feed(self, data: bytes, now_s: float = 0.0) -> list[Frame]:
+        """Frames that these octets complete; ``now_s`` is monotonic time."""
+        paused, self._fed_s = now_s >= self._fed_s + _PAUSE_S, now_s
+        if self._rest and paused and _begins_a_frame(data):
+            self._rest = b""
         octets = self._rest + data if self._rest else bytes(data)
         found: list[Frame] = []
         used = 0
@@ -76,6 +87,15 @@ class FrameReader:
 def _half_start(octets: bytes) -> bytes:
     """The last octet, where it may be the first of a frame."""
     return link.START[:1] if octets.endswith(link.START[:1]) else b""
+
+
+def _begins_a_frame(data: bytes) -> bool:
+    return (
+        len(data) >= link.HEADER_SIZE
+        and data.startswith(link.START)
+        and data[2] >= _OVERHEAD
+        and _header_is_good(data, 0)
+    )
 
 
 def _header_is_good(octets: bytes, at: int) -> bool:

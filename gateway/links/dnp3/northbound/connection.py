@@ -132,7 +132,7 @@ class MasterConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Octets of the master."""
         now_s, utc_ms = self._clock.monotonic_s(), self._clock.utc_ms()
-        for frame in self._reader.feed(bytes(self._buffer[:nbytes])):
+        for frame in self._reader.feed(bytes(self._buffer[:nbytes]), now_s):
             if not self._lines and frame.source in self._masters and frame.from_master:
                 self._bind(self._masters[frame.source])
             for line in self._meant(frame):

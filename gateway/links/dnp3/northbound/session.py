@@ -121,7 +121,7 @@ class Session:
 
     def receive(self, octets: bytes, now_s: float, utc_ms: int) -> None:
         """Take octets of a stream that is this master's alone."""
-        for frame in self._reader.feed(octets):
+        for frame in self._reader.feed(octets, now_s):
             self.receive_frame(frame, now_s, utc_ms)
 
     def receive_frame(self, frame: Frame, now_s: float, utc_ms: int) -> None:
@@ -212,10 +212,11 @@ class Session:
         self.counts["requests"] += 1
         if self.request is None:
             self._handle(request)
-        elif len(self._waiting) < self._config.max_waiting:
-            self._waiting.append(request)
-        else:
+            return
+        if len(self._waiting) >= self._config.max_waiting:
+            self._waiting.popleft()  # a master waits for the answer to its last request
             self.counts["requests not taken"] += 1
+        self._waiting.append(request)
 
     def _handle(self, request: Request) -> None:
         function = request.fragment.function

@@ -104,7 +104,7 @@ class Channel:
         if self.config.is_shared_line and now.s - self._read_s > _GAP_S:
             self._new_reader()
         self._read_s = now.s
-        answers = [self._take(frame, now) for frame in self._reader.feed(octets)]
+        answers = [self._take(frame, now) for frame in self._reader.feed(octets, now.s)]
         if any(answers):
             wire.write(b"".join(answers))
         if wire.waiting() > MOST_WAITING:

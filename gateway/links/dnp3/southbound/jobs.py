@@ -67,7 +67,7 @@ class Jobs:
             now: its arrival.
             running: the session has had its integrity poll.
         """
-        new = iin & ~self._state.iin
+        new = iin & (iin ^ self._state.iin)  # an inverted one would be kept for ever by its class
         self._state.iin = iin
         restarted = bool(new & Iin.DEVICE_RESTART)
         if restarted:

@@ -44,13 +44,21 @@ def octets(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
+def _remainder(octet: int) -> int:
+    """By the book: polynomial 0x3D65, reflected, bit by bit."""
+    for _ in range(8):
+        octet = (octet >> 1) ^ (0xA6BC if octet & 1 else 0)
+    return octet
+
+
+_REMAINDERS = [_remainder(octet) for octet in range(256)]
+
+
 def crc(data: bytes) -> bytes:
-    """DNP3's CRC by the book: polynomial 0x3D65 reflected, inverted, low octet first."""
+    """DNP3's CRC: inverted, low octet first."""
     remainder = 0
     for octet in data:
-        remainder ^= octet
-        for _ in range(8):
-            remainder = (remainder >> 1) ^ (0xA6BC if remainder & 1 else 0)
+        remainder = (remainder >> 8) ^ _REMAINDERS[(remainder ^ octet) & 0xFF]
     return (remainder ^ 0xFFFF).to_bytes(2, "little")
 
 

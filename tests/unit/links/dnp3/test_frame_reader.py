@@ -49,3 +49,21 @@ def test_what_is_kept_has_a_limit():
     for _ in range(1000):
         reader.feed(link.START * 500)
     assert len(reader._rest) <= link.MAX_FRAME
+
+
+def test_a_cut_off_frame_does_not_swallow_the_next_one():
+    whole = link.build(0xC4, 1024, 1, bytes(range(20)))
+    reader = FrameReader()
+    assert reader.feed(whole[:17], 10.0) == []
+    (frame,) = reader.feed(whole, 10.6)  # its sender has begun anew
+    assert frame.payload == bytes(range(20))
+    assert (reader.frames, reader.unframed) == (1, 17)
+
+
+def test_the_late_rest_of_a_frame_still_completes_it():
+    inside = link.build(0xC4, 1024, 1, b"")
+    whole = link.build(0xC4, 1024, 1, b"\0" * 16 + inside)
+    reader = FrameReader()
+    assert reader.feed(whole[:20], 10.0) == []
+    (frame,) = reader.feed(whole[20:], 13.0)  # a segment sent again by TCP
+    assert frame.payload.endswith(inside)
