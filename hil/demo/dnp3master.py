@@ -6,6 +6,7 @@ that tells what became of a control, and one kind of error for whatever goes wro
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -144,6 +145,8 @@ class Dnp3Master:
 
     def __init__(self, port: int, outstation: int, address: int = 1) -> None:
         self.seen = Seen()
+        # it warns of each frame of the other outstations behind the same port
+        logging.getLogger("dnp3").setLevel(logging.ERROR)
         config = MasterConfig(address=address, outstation_address=outstation)
         self._master = _Master(config=config, handler=_Handler(self.seen))
         self._runner = MasterTcpRunner(

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from hil.demo.dnp3master import COMM_LOST, ONLINE, Dnp3Master, MasterError, Reading
+from hil.demo.dnp3master import COMM_LOST, ONLINE, Dnp3Master, MasterError, Reading, Seen
 from hil.demo.sitecopy import OutstationFacts
 from hil.demo.truthtail import TruthTail
-from hil.devices.dnp3_points import load_bank
+from hil.devices.dnp3_points import PointRow, load_bank
 from hil.report.record import Control, Northbound
 
 HEAD, TAP, TAP_COMMAND = "feeder.head_p", "reg_b.tap", "reg_b.tap_cmd"
 #: A regulator's last tap is 16.
 _BEYOND = 20.0
-_POLL_S, _RETRY_S = 1.0, 0.5
+_POLL_S, _RETRY_S, _DER_TRIES = 1.0, 0.5, 6
 #: Wall seconds before the end at which controls are tried.
 _CONTROLS_BEFORE_END_S = 2.0
 #: Of the DER profile, what the report shows.
-DER_POINTS = ("p", "q", "s", "hz", "soc", "p_avail_max", "p_avail_min", "p_max_rtg", "conn")
+DER_POINTS = ("p", "q", "s", "hz", "soc", "p_avail_max", "p_avail_min", "p_max_rtg")
 _PROFILES = {"AN2018-001": "dnp3_der_an2018", "IEEE 1815.2-2025": "dnp3_der_1815_2"}
 
 
@@ -73,14 +73,15 @@ class UtilityMaster:
 
     async def _read_ders(self) -> None:
         for address, edition in self.facts.ders.items():
+            rows = [load_bank(_PROFILES[edition]).rows[name] for name in DER_POINTS]
             async with Dnp3Master(self.port, address) as master:
-                await master.integrity()
-                self.record.points[address] = len(master.seen.readings)
-                rows = load_bank(_PROFILES[edition]).rows
-                for name in DER_POINTS:
-                    reading = master.seen.readings.get((rows[name].kind, rows[name].index))
-                    if reading is not None and reading.flags & ~0x80 == ONLINE:
-                        self.record.der[name] = rows[name].engineering(reading.value)
+                for _ in range(_DER_TRIES):  # it takes a moment until the group has said something
+                    await master.integrity()
+                    self.record.points[address] = len(master.seen.readings)
+                    self.record.der.update(_good(rows, master.seen))
+                    if self.record.der:
+                        break
+                    await asyncio.sleep(_RETRY_S)
 
     async def _poll(self, master: Dnp3Master) -> None:
         before = master.seen.count
@@ -117,6 +118,14 @@ class UtilityMaster:
                     round_trip_ms=1000 * (time.monotonic() - began),
                 )
             )
+
+
+def _good(rows: Iterable[PointRow], seen: Seen) -> Iterator[tuple[str, float]]:
+    """Points read and good, in engineering units."""
+    for row in rows:
+        reading = seen.readings.get((row.kind, row.index))
+        if reading is not None and reading.flags == ONLINE:
+            yield row.point, row.engineering(reading.value)
 
 
 def _newest(master: Dnp3Master, count: int) -> Iterator[Reading]:

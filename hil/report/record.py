@@ -41,12 +41,12 @@ class Samples:
 
     Attributes:
         time_s: simulated seconds.
-        values: by point id, None where not good.
+        q_asked_var: set point of reactive power by DER, None where none is in force or known.
         lost: points with COMM_LOST.
     """
 
     time_s: list[float] = field(default_factory=list)
-    values: dict[str, list[float | None]] = field(default_factory=dict)
+    q_asked_var: dict[str, list[float | None]] = field(default_factory=dict)
     lost: list[int] = field(default_factory=list)
 
 
