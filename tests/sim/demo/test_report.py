@@ -34,6 +34,7 @@ def run(seconds: int = 100, **powers_w: np.ndarray) -> Run:
         power_w={POI: powers_w.get("p", zero), "pv": zero},
         reactive_power_var={POI: powers_w.get("q", zero), "pv": zero},
         loss_w=np.full_like(time_s, 3600.0),
+        head_w=10.0 * time_s,
     )
 
 
