@@ -82,7 +82,11 @@ def build_field() -> Field:
 
     def local_or_taken(station: list[Station]):
         def take(point, value, carry_out):
-            return Py1815Status.LOCAL if station[0].get("local") else Py1815Status.SUCCESS
+            if station[0].get("local"):
+                return Py1815Status.LOCAL
+            if carry_out:
+                station[0].put(point, value)
+            return Py1815Status.SUCCESS
 
         return take
 
