@@ -254,9 +254,9 @@ class _MasterApplication(opendnp3.IMasterApplication):
 
 
 @contextlib.contextmanager
-def yadnp3_master(port: int, *, bare: bool = False) -> Iterator[tuple[Any, _Soe, _MasterApplication]]:
+def yadnp3_master(port: int, soe: opendnp3.ISOEHandler) -> Iterator[tuple[Any, Any]]:
     manager = opendnp3.DNP3Manager(1)
-    listener, soe, application = _Listener(), _Soe(bare=bare), _MasterApplication()
+    listener, application = _Listener(), _MasterApplication()
     channel = manager.AddTCPClient(
         "client", opendnp3.levels.NOTHING, opendnp3.ChannelRetry.Default(),
         [opendnp3.IPEndpoint("127.0.0.1", port)], "0.0.0.0", listener,
@@ -268,7 +268,7 @@ def yadnp3_master(port: int, *, bare: bool = False) -> Iterator[tuple[Any, _Soe,
     master.Enable()
     assert application.ready.wait(10)
     try:
-        yield master, soe, application
+        yield master, application
     finally:
         manager.Shutdown()
         del channel, master
@@ -277,15 +277,13 @@ def yadnp3_master(port: int, *, bare: bool = False) -> Iterator[tuple[Any, _Soe,
 async def yadnp3_integrity(
     port: int, points: int, seconds: float, *, bare: bool = False
 ) -> dict[str, float]:
-    polls = 0
-    with yadnp3_master(port, bare=bare) as (master, soe, application):
+    polls, soe = 0, _Soe(bare=bare)
+    with yadnp3_master(port, soe) as (master, application):
         soe.count, before_s, end_s = 0, cpu_s(), time.perf_counter() + seconds
         while time.perf_counter() < end_s:
             soe.taken = []
             application.done.clear()
-            master.ScanClasses(
-                opendnp3.ClassField.AllClasses(), soe, opendnp3.TaskConfig.Default()
-            )
+            master.ScanClasses(opendnp3.ClassField.AllClasses(), soe, opendnp3.TaskConfig.Default())
             assert application.done.wait(10)
             polls += 1
         used_s = cpu_s() - before_s
@@ -297,7 +295,7 @@ async def yadnp3_integrity(
 async def yadnp3_operate(port: int, _points: int, seconds: float) -> dict[str, float]:
     took_ms: list[float] = []
     ended = threading.Event()
-    with yadnp3_master(port) as (master, _, _):
+    with yadnp3_master(port, _Soe(bare=True)) as (master, _):
         end_s = time.perf_counter() + seconds
         while (begun_s := time.perf_counter()) < end_s:
             ended.clear()
@@ -310,7 +308,7 @@ async def yadnp3_operate(port: int, _points: int, seconds: float) -> dict[str, f
             command = opendnp3.AnalogOutputFloat32(float(len(took_ms)))
             master.DirectOperate(command, 0, on_end, opendnp3.TaskConfig.Default())
             assert ended.wait(10)
-            time.sleep(0.001)
+            await asyncio.sleep(0.001)
     return {"count": len(took_ms), "p50_ms": median(took_ms)}
 
 

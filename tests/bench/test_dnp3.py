@@ -10,10 +10,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ ENVIRONMENT = {
     **os.environ, "PYTHONPATH": str(HERE.parent.parent), "OPENBLAS_NUM_THREADS": "1",
 }  # fmt: skip
 STACKS = ("tieline", "yadnp3")
-ANALOGS, RUNS, SECONDS = 10_000, 3, 3.0
+ANALOGS, RUNS, SECONDS, CHANGES_S = 10_000, 3, 3.0, 20
 Figures = dict[str, float]
 
 
@@ -126,3 +127,50 @@ def test_a_direct_operate_takes_our_outstation_at_most_twice_as_long() -> None:
             assert run["count"] > 500
             figures[stack].append(run["p50_ms"])
     assert report("direct operate at an outstation, p50", "ms", figures)["yadnp3"] <= 2.0
+
+
+@contextmanager
+def part(*arguments: object) -> Iterator[Callable[[str], Any]]:
+    """A process of ``dnp3_changes.py``; a call says something to it and returns its answer."""
+    with subprocess.Popen(
+        [sys.executable, HERE / "dnp3_changes.py", *map(str, arguments)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
+    ) as process:  # fmt: skip
+
+        def tell(what: str) -> Any:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            if what:
+                process.stdin.write(f"{what}\n")
+                process.stdin.flush()
+            return None if what.endswith("...") else json.loads(process.stdout.readline())
+
+        yield tell
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def test_1000_changes_a_second_reach_the_north_in_time_and_none_is_lost() -> None:
+    """50 outstations, 20 changes/s each, through master, store and outstation to a master."""
+    with (
+        part("outstations", CHANGES_S) as peers,
+        part("gateway", *peers("")) as gateway,
+        part("master", gateway("")) as north,
+    ):
+        assert north("") == "ready"
+        gateway("begin...")
+        made = peers("go")
+        ours = gateway("end")
+        seen = north("settle")
+    print(
+        f"\n{made['made']} changes of 50 outstations in {made['took_s']:.1f} s: {seen['arrived']} "
+        f"arrived in the north, source to arrival p50 {seen['p50_ms']:.0f} ms, p99 "
+        f"{seen['p99_ms']:.0f} ms, max {seen['max_ms']:.0f} ms; gateway {ours['core_pct']:.0f} % "
+        f"of a core, the 50 outstations {made['core_pct']:.0f} %"
+    )
+    assert made["made"] == 1000 * CHANGES_S
+    assert seen["arrived"] == made["made"]
+    assert seen["whole"]
+    assert seen["points"] == 200
+    assert ours["discarded"] == ours["losses"] == 0
+    assert seen["p99_ms"] < 500
