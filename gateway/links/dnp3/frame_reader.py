@@ -23,9 +23,13 @@ _INVERTED = 0xFFFF
 _PAUSE_S = 0.5
 
 
+#: The CRC register after one octet, by what its low octet held before XOR that octet.
+_AFTER_OCTET = [crc.compute(bytes((octet,))) ^ _INVERTED for octet in range(256)]
+
+
 def _crc_of_words() -> list[int]:
     """The CRC register after two octets, by what it held before XOR those octets."""
-    octets = np.array([crc.compute(bytes((octet,))) ^ _INVERTED for octet in range(256)])
+    octets = np.array(_AFTER_OCTET)
     register = np.arange(0x10000)
     for _ in range(2):
         register = (register >> 8) ^ octets[register & 0xFF]
@@ -34,6 +38,17 @@ def _crc_of_words() -> list[int]:
 
 
 _AFTER = _crc_of_words()
+_PAIRS = [struct.Struct(f"<{count}H") for count in range(link.DATA_BLOCK_SIZE // 2 + 1)]
+
+
+def checksum(block: bytes) -> int:
+    """CRC of at most 16 octets, as py1815 computes it an octet at a time."""
+    register = 0
+    for word in _PAIRS[len(block) // 2].unpack_from(block):
+        register = _AFTER[register ^ word]
+    if len(block) % 2:
+        register = (register >> 8) ^ _AFTER_OCTET[(register ^ block[-1]) & 0xFF]
+    return register ^ _INVERTED
 
 
 class FrameReader:
@@ -100,8 +115,8 @@ def _begins_a_frame(data: bytes) -> bool:
 
 def _header_is_good(octets: bytes, at: int) -> bool:
     words: tuple[int, ...] = _HEADER.unpack_from(octets, at)
-    a, b, c, d, checksum = words
-    return _AFTER[_AFTER[_AFTER[_AFTER[a] ^ b] ^ c] ^ d] ^ checksum == _INVERTED
+    a, b, c, d, told = words
+    return _AFTER[_AFTER[_AFTER[_AFTER[a] ^ b] ^ c] ^ d] ^ told == _INVERTED
 
 
 def _payload(octets: bytes, at: int, count: int) -> bytes | None:
@@ -109,15 +124,16 @@ def _payload(octets: bytes, at: int, count: int) -> bytes | None:
     after = _AFTER
     size, step = link.DATA_BLOCK_SIZE, link.DATA_BLOCK_SIZE + crc.SIZE
     tail = at + count // size * step
-    for a, b, c, d, e, f, g, h, checksum in _BLOCKS.iter_unpack(octets[at:tail]):
+    for a, b, c, d, e, f, g, h, told in _BLOCKS.iter_unpack(octets[at:tail]):
         register = after[after[after[after[a] ^ b] ^ c] ^ d]
         register = after[after[after[after[register ^ e] ^ f] ^ g] ^ h]
-        if register ^ checksum != _INVERTED:
+        if register ^ told != _INVERTED:
             return None
     blocks = [octets[begin : begin + size] for begin in range(at, tail, step)]
     if count % size:
         end = tail + count % size
-        if not crc.verify(octets[tail : end + crc.SIZE]):
+        last = octets[tail:end]
+        if checksum(last) != int.from_bytes(octets[end : end + crc.SIZE], "little"):
             return None
-        blocks.append(octets[tail:end])
+        blocks.append(last)
     return b"".join(blocks)

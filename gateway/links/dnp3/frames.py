@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from py1815 import crc, link, transport
 
-from gateway.links.dnp3.frame_reader import Frame, FrameReader
+from gateway.links.dnp3.frame_reader import Frame, FrameReader, checksum
 
 __all__ = ["Frame", "FrameReader"]  # besides what is defined here
 
@@ -56,43 +56,50 @@ def user_data(
     whole = max(0, len(fragment) - 1) // transport.MAX_PAYLOAD  # full segments before the last
     octets = b""
     if whole:
-        head = crc.encode(
-            struct.pack("<2sBBHH", link.START, link.MAX_LENGTH, control, destination, source)
-        )
+        head = _head(link.MAX_USER_DATA, control, destination, source)
         octets = _full_frames(head, fragment, whole, first_sequence)
     last = transport.header_byte(first=not whole, final=True, sequence=first_sequence + whole)
     rest = bytes((last,)) + fragment[whole * transport.MAX_PAYLOAD :]
-    octets += link.build(control, destination, source, rest)
+    octets += _head(len(rest), control, destination, source) + _checked(rest)
     return octets, (first_sequence + whole + 1) % transport.SEQUENCE_MODULUS
 
 
 _BLOCK = link.DATA_BLOCK_SIZE
 _FULL_BLOCKS, _TAIL = divmod(link.MAX_USER_DATA, _BLOCK)
+_WORDS = _BLOCK // 2
+
+
+def _head(count: int, control: int, destination: int, source: int) -> bytes:
+    """Header of a frame with so many octets of user data."""
+    head = struct.pack(
+        "<2sBBHH", link.START, link.MIN_LENGTH + count, control, destination, source
+    )
+    return head + checksum(head).to_bytes(crc.SIZE, "little")
+
+
+def _checked(data: bytes) -> bytes:
+    """User data in blocks, each with its CRC."""
+    blocks = [data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK)]
+    return b"".join(block + checksum(block).to_bytes(crc.SIZE, "little") for block in blocks)
 
 
 def _crc_table() -> NDArray[np.uint16]:
-    """What each octet at each place of a full block adds to its CRC.
+    """What each pair of octets at each place of a full block adds to its CRC.
 
     A CRC without its final inversion is linear: that of a block is the XOR of what its octets
-    have alone, and leading zero octets add nothing, so shorter blocks use the table's end.
+    have alone, and leading zero octets add nothing, so a shorter block goes at the end of one.
     """
-    table = np.zeros((_BLOCK, 256), dtype=np.uint16)
+    octets = np.zeros((_BLOCK, 256), dtype=np.uint16)
     for place in range(_BLOCK):
         behind = bytes(_BLOCK - 1 - place)
-        table[place] = [crc.compute(bytes((octet,)) + behind) ^ 0xFFFF for octet in range(256)]
-    return table
+        octets[place] = [checksum(bytes((octet,)) + behind) ^ 0xFFFF for octet in range(256)]
+    pairs = octets[1::2, :, np.newaxis] ^ octets[::2, np.newaxis, :]  # the first octet is the low
+    return pairs.reshape(-1)
 
 
-_CRC_OF = _crc_table().reshape(-1)
-_PLACES = np.arange(_BLOCK) * 256
-
-
-def _crcs(blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """CRCs of blocks of one length, shape (..., octets), as on the wire, shape (..., 2)."""
-    at = _PLACES[_BLOCK - blocks.shape[-1] :] + blocks
-    sums = np.bitwise_xor.reduce(_CRC_OF.take(at), axis=-1) ^ np.uint16(0xFFFF)
-    octets: NDArray[np.uint8] = sums.astype("<u2")[..., np.newaxis].view(np.uint8)
-    return octets
+_CRC_OF = _crc_table()
+#: Where each pair's part of that table begins.
+_PARTS = np.arange(_WORDS, dtype=np.intp) << 16
 
 
 def _full_frames(head: bytes, fragment: bytes, count: int, first_sequence: int) -> bytes:
@@ -105,14 +112,17 @@ def _full_frames(head: bytes, fragment: bytes, count: int, first_sequence: int) 
     segments[0, 0] |= transport.FIR_MASK
     taken = np.frombuffer(fragment, dtype=np.uint8, count=count * transport.MAX_PAYLOAD)
     segments[:, 1:] = taken.reshape(count, transport.MAX_PAYLOAD)
+    blocks = np.zeros((count, _FULL_BLOCKS + 1, _BLOCK), dtype=np.uint8)
+    blocks[:, :-1] = segments[:, :-_TAIL].reshape(count, _FULL_BLOCKS, _BLOCK)
+    blocks[:, -1, -_TAIL:] = segments[:, -_TAIL:]
+    sums = np.bitwise_xor.reduce(_CRC_OF.take(blocks.view("<u2") + _PARTS), axis=-1)
+    checks = (~sums).astype("<u2")[..., np.newaxis].view(np.uint8)
     frames = np.empty((count, link.MAX_FRAME), dtype=np.uint8)
     frames[:, : link.HEADER_SIZE] = np.frombuffer(head, dtype=np.uint8)
-    blocks = segments[:, :-_TAIL].reshape(count, _FULL_BLOCKS, _BLOCK)
-    body = frames[:, link.HEADER_SIZE : -_TAIL - crc.SIZE]
-    checked = np.concatenate([blocks, _crcs(blocks)], axis=-1)
-    body[:] = checked.reshape(count, -1)
-    frames[:, -_TAIL - crc.SIZE : -crc.SIZE] = segments[:, -_TAIL:]
-    frames[:, -crc.SIZE :] = _crcs(segments[:, -_TAIL:])
+    body = frames[:, link.HEADER_SIZE : -_TAIL - crc.SIZE].reshape(count, _FULL_BLOCKS, -1)
+    body[..., :_BLOCK], body[..., _BLOCK:] = blocks[:, :-1], checks[:, :-1]
+    frames[:, -_TAIL - crc.SIZE : -crc.SIZE] = blocks[:, -1, -_TAIL:]
+    frames[:, -crc.SIZE :] = checks[:, -1]
     return frames.tobytes()
 
 
