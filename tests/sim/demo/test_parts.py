@@ -164,7 +164,7 @@ def test_the_table_marks_what_is_out_and_lost_and_fits_the_screen() -> None:
     status = {"points": points, "messages": [], "commands_sent": 3, "comm_lost_points": 2}
     truth = {"v_pu": {"675.2": 1.0612, "611.3": 0.9401, "634.1": 1.0}}
     points |= {"pv634.q_set_held": [50.0, 1, 0], "pv634.q_set_on": [1.0, 1, 0]}
-    seen = Northbound(points={1024: 70}, polls=3, events=41, lags_s=[0.25])
+    seen = Northbound(points={1024: 145}, polls=3, events=5841, lags_s=[0.25])
     view = View(scenario, voltages, status, truth, 11, (), 30.0, 600.0, "", seen)
     console = Console(width=100, height=40, file=io.StringIO())
     with console.capture() as capture:
@@ -177,7 +177,7 @@ def test_the_table_marks_what_is_out_and_lost_and_fits_the_screen() -> None:
     (pv634,) = (line for line in text.splitlines() if line.startswith("pv634"))
     assert "DNP3" in pv634
     assert "66.0" in pv634, "50 % of 132 kvar"
-    assert "utility, DNP3: 70 points, 41 events, newest 0.2 s old" in text
+    assert "utility, DNP3: 145 points, 5841 events, lag 0.2 s" in text
     assert text.count("lost") >= 2
     assert len(text.splitlines()) <= 40
     assert max(map(len, text.splitlines())) <= 100
