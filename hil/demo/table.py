@@ -182,9 +182,9 @@ def _dms(view: View) -> Panel:
 def _above(seen: Northbound) -> Text:
     """The utility's master in one line."""
     if not seen.polls:
-        return Text(f"utility's master over DNP3: {seen.fault or 'connecting'}", style="yellow")
-    newest = f", newest {seen.lags_s[-1]:.1f} s old" if seen.lags_s else ""
-    text = f"utility's master over DNP3: {sum(seen.points.values())} points, "
+        return Text(f"utility, DNP3: {seen.fault or 'connecting'}", style="yellow")
+    newest = f", lag {seen.lags_s[-1]:.1f} s" if seen.lags_s else ""
+    text = f"utility, DNP3: {sum(seen.points.values())} points, "
     return Text(text + f"{seen.events} events{newest}", overflow="ellipsis", no_wrap=True)
 
 

@@ -68,11 +68,12 @@ def draw_head(seen: Northbound, truth: Run) -> Figure:
     """The feeder head's power: true, and as the master was told."""
     figure = blank(3.0)
     axes = figure.subplots()
-    axes.plot(truth.time_s, truth.head_w / 1e3, color=INK, linewidth=1.8, label="true")
     axes.plot(
         seen.head_time_s, np.array(seen.head_w) / 1e3, color=ASKED, linestyle="none", marker="o",
-        markersize=3.2, label="events at the utility's master, at their source time",
+        markersize=5, alpha=0.45, markeredgewidth=0,
+        label="events at the utility's master, at their source's time",
     )  # fmt: skip
+    axes.plot(truth.time_s, truth.head_w / 1e3, color=INK, linewidth=1.2, label="true")
     axes.set_title("Feeder head: P, kW (positive into the feeder)")
     axes.legend(loc="best", fontsize=9)
     time_axis(axes, float(truth.time_s[-1]))
