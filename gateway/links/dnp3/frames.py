@@ -71,9 +71,7 @@ _WORDS = _BLOCK // 2
 
 def _head(count: int, control: int, destination: int, source: int) -> bytes:
     """Header of a frame with so many octets of user data."""
-    head = struct.pack(
-        "<2sBBHH", link.START, link.MIN_LENGTH + count, control, destination, source
-    )
+    head = struct.pack("<2sBBHH", link.START, link.MIN_LENGTH + count, control, destination, source)
     return head + checksum(head).to_bytes(crc.SIZE, "little")
 
 
