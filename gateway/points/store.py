@@ -201,6 +201,10 @@ class PointStore:
         """
         return float(self._arrived_s[self.index[point_id]])
 
+    def lost_here(self, indices: Indices) -> NDArray[np.bool_]:
+        """Which of these were marked COMM_LOST here and not read since; a copy."""
+        return self._lost_here[indices]
+
     def mark_comm_lost(self, indices: Indices) -> None:
         """Say that these points' source is lost: values stay, COMM_LOST joins the flags."""
         newly = indices[(self._flags[indices] & _COMM_LOST) == 0]

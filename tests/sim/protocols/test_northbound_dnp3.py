@@ -241,8 +241,12 @@ async def test_a_group_is_a_der_to_the_master(tmp_path):
 async def test_a_dead_field_line_is_not_shown_as_live(tmp_path):
     async with north(tmp_path) as bench, yadnp3_master(bench.port) as ems:
         await ems.integrity()
+        silent_ms = time.time_ns() // 1_000_000
         bench.field.regulator.session._outstation_address = 999  # it answers no more
         await eventually(lambda: not bench.gateway.store["reg.tap"].is_good, 15.0)
+        before = len(ems.seen.events)
         await ems.poll()
+        (lost,) = [e for e in ems.seen.events[before:] if (e.kind, e.index) == ("AI", 0)]
+        assert lost.time_ms >= silent_ms  # when it was lost, not when it was last heard
         status = await ems.operate("AO", 0, 4.0, select=True)
         assert status == CommandStatus.BLOCKED
