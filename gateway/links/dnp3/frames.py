@@ -9,10 +9,9 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-from numpy.typing import NDArray
 from py1815 import crc, link, transport
 
-from gateway.links.dnp3.frame_reader import Frame, FrameReader, checksum
+from gateway.links.dnp3.frame_reader import Frame, FrameReader, checksum, checksums
 
 __all__ = ["Frame", "FrameReader"]  # besides what is defined here
 
@@ -66,7 +65,6 @@ def user_data(
 
 _BLOCK = link.DATA_BLOCK_SIZE
 _FULL_BLOCKS, _TAIL = divmod(link.MAX_USER_DATA, _BLOCK)
-_WORDS = _BLOCK // 2
 
 
 def _head(count: int, control: int, destination: int, source: int) -> bytes:
@@ -79,25 +77,6 @@ def _checked(data: bytes) -> bytes:
     """User data in blocks, each with its CRC."""
     blocks = [data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK)]
     return b"".join(block + checksum(block).to_bytes(crc.SIZE, "little") for block in blocks)
-
-
-def _crc_table() -> NDArray[np.uint16]:
-    """What each pair of octets at each place of a full block adds to its CRC.
-
-    A CRC without its final inversion is linear: that of a block is the XOR of what its octets
-    have alone, and leading zero octets add nothing, so a shorter block goes at the end of one.
-    """
-    octets = np.zeros((_BLOCK, 256), dtype=np.uint16)
-    for place in range(_BLOCK):
-        behind = bytes(_BLOCK - 1 - place)
-        octets[place] = [checksum(bytes((octet,)) + behind) ^ 0xFFFF for octet in range(256)]
-    pairs = octets[1::2, :, np.newaxis] ^ octets[::2, np.newaxis, :]  # the first octet is the low
-    return pairs.reshape(-1)
-
-
-_CRC_OF = _crc_table()
-#: Where each pair's part of that table begins.
-_PARTS = np.arange(_WORDS, dtype=np.intp) << 16
 
 
 def _full_frames(head: bytes, fragment: bytes, count: int, first_sequence: int) -> bytes:
@@ -113,8 +92,7 @@ def _full_frames(head: bytes, fragment: bytes, count: int, first_sequence: int) 
     blocks = np.zeros((count, _FULL_BLOCKS + 1, _BLOCK), dtype=np.uint8)
     blocks[:, :-1] = segments[:, :-_TAIL].reshape(count, _FULL_BLOCKS, _BLOCK)
     blocks[:, -1, -_TAIL:] = segments[:, -_TAIL:]
-    sums = np.bitwise_xor.reduce(_CRC_OF.take(blocks.view("<u2") + _PARTS), axis=-1)
-    checks = (~sums).astype("<u2")[..., np.newaxis].view(np.uint8)
+    checks = checksums(blocks).astype("<u2")[..., np.newaxis].view(np.uint8)
     frames = np.empty((count, link.MAX_FRAME), dtype=np.uint8)
     frames[:, : link.HEADER_SIZE] = np.frombuffer(head, dtype=np.uint8)
     body = frames[:, link.HEADER_SIZE : -_TAIL - crc.SIZE].reshape(count, _FULL_BLOCKS, -1)

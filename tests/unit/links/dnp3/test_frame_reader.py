@@ -37,6 +37,29 @@ def test_any_stream_gives_the_frames_that_py1815_finds(parts, data):
     assert ours.unframed == len(stream) - read
 
 
+full_runs = st.builds(
+    lambda payloads, control: b"".join(link.build(control, 1, 1024, one) for one in payloads),
+    st.lists(st.binary(min_size=link.MAX_USER_DATA, max_size=link.MAX_USER_DATA), max_size=12),
+    st.integers(0, 255),
+)
+
+
+@given(st.lists(st.one_of(full_runs, frames, noise), max_size=4), st.data())
+def test_runs_of_full_frames_are_read_as_py1815_reads_them(parts, data):
+    stream = bytearray(b"".join(parts))
+    for at in data.draw(st.lists(st.integers(0, 20_000), max_size=2)):
+        if stream:
+            stream[at % len(stream)] ^= 0x10
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=3)))
+    chunks = [bytes(stream[a:b]) for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    ours, theirs = FrameReader(), link.FrameReader()
+    found = [frame for chunk in chunks for frame in ours.feed(chunk)]
+    assert found == [frame for chunk in chunks for frame in theirs.feed(chunk)]
+    assert ours.unframed == len(stream) - sum(
+        link.frame_size(len(frame.payload)) for frame in found
+    )
+
+
 @given(frames, st.integers(0, 10_000), st.integers(1, 255))
 def test_one_changed_octet_is_no_frame_or_another_length(frame, at, change):
     octets = bytearray(frame)
