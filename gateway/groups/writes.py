@@ -156,7 +156,8 @@ def _curve_points(
         if plate is None:
             raise UnsupportedError(f"the rating of {der.name} is not known")
         share = plate.apparent_power_va / _rating(view, "q")
-        points = tuple((volts, var * share) for volts, var in points)
+        # rounded, or 100 % becomes a hair more than 100 % and is refused
+        points = tuple((volts, round(var * share, 6)) for volts, var in points)
         reference = CurveReference.MAX_REACTIVE_POWER
     return reference, points
 

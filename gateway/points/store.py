@@ -78,6 +78,7 @@ class PointStore:
         self._synchronised = np.zeros(count, dtype=np.bool_)
         self._arrived_s = np.full(count, -np.inf)
         self._reported = np.full(count, np.nan)
+        self._lost_here = np.zeros(count, dtype=np.bool_)
         self._spans: dict[int, tuple[weakref.ref[Indices], _Span]] = {}
         self._listeners: list[ChangeListener] = []
 
@@ -160,6 +161,7 @@ class PointStore:
         self._times_ms[at] = time_ms
         self._synchronised[at] = synchronised
         self._arrived_s[at] = self._clock.monotonic_s()
+        self._lost_here[at] = False
         if changed.any():
             self._report(indices[changed])
 
@@ -177,12 +179,17 @@ class PointStore:
             synchronised=measurement.synchronised,
         )
 
-    def touch(self, indices: Indices) -> None:
+    def touch(self, indices: Indices) -> bool:
         """Say that a source that reports by exception still answers: these values stand.
 
         Nothing but their age changes; one that is COMM_LOST stays so until it is read.
+
+        Returns:
+            Whether any of them was marked COMM_LOST here and has not been read since: then the
+            source has to be read as a whole.
         """
         self._arrived_s[indices] = self._clock.monotonic_s()
+        return bool(self._lost_here[indices].any())
 
     def vouched_s(self, point_id: str) -> float:
         """When a point's source last gave its value or confirmed it, on the monotonic clock.
@@ -194,11 +201,16 @@ class PointStore:
         """
         return float(self._arrived_s[self.index[point_id]])
 
+    def lost_here(self, indices: Indices) -> NDArray[np.bool_]:
+        """Which of these were marked COMM_LOST here and not read since; a copy."""
+        return self._lost_here[indices]
+
     def mark_comm_lost(self, indices: Indices) -> None:
         """Say that these points' source is lost: values stay, COMM_LOST joins the flags."""
         newly = indices[(self._flags[indices] & _COMM_LOST) == 0]
         if newly.size:
             self._flags[newly] |= _COMM_LOST
+            self._lost_here[newly] = True
             self._report(newly)
 
     def age(self) -> int:

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 
 from gateway.links.modbus.codec import Table
 from gateway.links.modbus.plan import Need, ReadLimits, coalesce
+from gateway.model.point import PointKind
 from gateway.profiles.dnp3 import DEFAULT_TYPES
 from gateway.profiles.registers import TYPE_FACTS, parse_type
 from gateway.site.site import Device, Site, SitePoint
+
+#: Kinds that have states rather than values.
+_STATES = (PointKind.BI, PointKind.DBI, PointKind.BO)
 
 
 def where(point: SitePoint) -> str:
@@ -41,9 +45,11 @@ def describe_point(site: Site, point: SitePoint) -> Iterator[tuple[str, str]]:
     spec, source, device = point.spec, point.source, point.device
     address = f"{device.host}:{device.port}" if device.host else str(device.link.serial_port)
     yield "device", f"{device.name} ({device.profile.title})"
-    yield "link", f"{device.row.link}: {device.link.type}, {address}, unit {device.unit}"
+    unit = "address" if device.profile.protocol == "dnp3" else "unit"
+    yield "link", f"{device.row.link}: {device.link.type}, {address}, {unit} {device.unit}"
     yield "address", where(point)
-    if source.index is not None or (source.table is not None and source.type is not None):
+    counted = source.index is not None and spec.kind not in _STATES
+    if counted or (source.table is not None and source.type is not None):
         yield "scale", f"{spec.unit} = raw x {source.scale:g} + {source.offset:g}"
     yield "kind", f"{spec.kind} in {spec.unit}: {source.description}"
     period_s = device.periods_s[source.poll]

@@ -15,7 +15,7 @@ from gateway.site.config import DeviceRow, LinkTable, SiteFile
 from gateway.site.site import Device
 
 _REQUIRED = ("device", "profile", "link")
-_OPTIONAL = ("address", "unit", "timeout_s", "description")
+_OPTIONAL = ("address", "unit", "timeout_s", "time_sync", "description")
 
 
 def load_devices(
@@ -108,7 +108,13 @@ def _check_link(
         message = f"profile {profile.name!r} speaks {profile.protocol}, link {parsed.link!r} is "
         message += link.type
         issues.append(row.issue("link", message, "put the device on a link of its protocol"))
-    elif link.protocol == "modbus" and (parsed.unit or 0) > 255:
+    unit = profile.unit if parsed.unit is None else parsed.unit
+    if link.protocol == "dnp3" and unit == link.master_address:
+        message = f"address {unit} is the master's own on link {parsed.link!r}"
+        issues.append(row.issue("unit", message, "give the outstation another address"))
+    if parsed.time_sync is not None and link.protocol != "dnp3":
+        issues.append(row.issue("time_sync", "only DNP3 sets clocks", "leave the cell empty"))
+    if link.protocol == "modbus" and (parsed.unit or 0) > 255:
         issues.append(row.issue("unit", f"{parsed.unit} is no Modbus unit", "use 0..255"))
 
 

@@ -11,6 +11,7 @@ from gateway.links.dnp3.southbound.device import Dnp3Device, OutputPoint, Output
 from gateway.model.point import PointKind
 from gateway.profiles.dnp3 import ANALOG_OUTPUT_VARIATION, DEFAULT_TYPES
 from gateway.profiles.profile import ProfilePoint
+from gateway.site.dnp3_config import tls_files
 from gateway.site.site import Device, Site
 
 _STYLES: Mapping[str, OutputStyle] = MappingProxyType(
@@ -65,16 +66,11 @@ def _channel(site: Site, device: Device) -> ChannelConfig:
             }
         )
     place = {**common, "host": device.host, "port": device.port}
-    if link.ca is None:
+    files = tls_files(site.folder, link)
+    if files is None:
         return ChannelConfig.model_validate(place)
-    names = {"ca": link.ca, "certificate": link.certificate, "key": link.key}
-    tls = {name: site.folder / str(path) for name, path in names.items()}
     return ChannelConfig.model_validate(
-        {
-            **place,
-            "transport": "tls",
-            "tls": {**tls, "server_name": link.server_name or ""},
-        }
+        {**place, "transport": "tls", "tls": {**files, "server_name": link.server_name or ""}}
     )
 
 
@@ -87,7 +83,7 @@ def _device(device: Device, positions: Mapping[str, int]) -> Dnp3Device:
             "channel": _channel_name(device),
             "address": device.unit,
             "timeout_s": device.timeout_s,
-            "time_sync": quirks.time_sync,
+            "time_sync": device.row.time_sync or quirks.time_sync,
             "unsolicited": quirks.unsolicited,
             "integrity_s": quirks.integrity_s,
             "scans": tuple(scans),
@@ -129,4 +125,5 @@ def _output(device: Device, point: ProfilePoint, positions: Mapping[str, int]) -
         off_ms=quirks.pulse_ms,
         feedback=feedback,
         feedback_s=quirks.feedback_s,
+        reads_back=kind != "pulse",
     )

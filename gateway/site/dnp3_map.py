@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,7 +13,7 @@ from gateway.model.errors import ConfigError, ConfigIssue
 from gateway.model.point import PointKind
 from gateway.profiles.text import CsvRow, read_csv
 from gateway.profiles.validate import Strict, validate_row
-from gateway.site.config import Dnp3MapRow
+from gateway.site.dnp3_tables import Dnp3MapRow
 from gateway.site.maps import load_rows, no_point
 from gateway.site.site import SitePoint
 
@@ -46,11 +46,15 @@ class LockRow(Strict):
 
 
 def load_dnp3_map(
-    path: Path, lock_path: Path, points: Mapping[str, SitePoint], issues: list[ConfigIssue]
+    path: Path,
+    lock_path: Path,
+    points: Mapping[str, SitePoint],
+    masters: Collection[str],
+    issues: list[ConfigIssue],
 ) -> tuple[Dnp3MapRow, ...]:
     """The outstation's map, held to its lock: a released index belongs to its point for good.
 
-    Appends unknown points, taken indices and indices that moved to ``issues``.
+    Appends unknown points and masters, taken indices and indices that moved to ``issues``.
     """
     taken: dict[Index, int] = {}
     locked = read_lock(lock_path, issues)
@@ -63,6 +67,9 @@ def load_dnp3_map(
             message = f"{parsed.object_} {parsed.index} is taken by line {line}"
             issues.append(row.issue("index", message, "choose a free index"))
         issues.extend(_lock_issues(row, parsed, locked, place_of))
+        for name in parsed.deadband.keys() - {"", *masters}:
+            remedy = f"use one of: {', '.join(masters)}"
+            issues.append(row.issue("deadband", f"there is no master {name!r}", remedy))
         if parsed.scale == 0:
             issues.append(row.issue("scale", "scale must not be 0", "mend the value"))
         if parsed.object_ == "OS":
@@ -87,10 +94,11 @@ def _check_point(
         fitting = ", ".join(name for name, kinds in _SHOWS.items() if kind in kinds)
         message = f"{parsed.point} is {kind}, {parsed.object_} cannot show it"
         issues.append(row.issue("object", message, f"use: {fitting}"))
-    if parsed.deadband is not None and parsed.deadband < own:
-        message = f"deadband {parsed.deadband:g} is below the point's own {own:g}"
-        remedy = "changes below a point's own deadband are not reported at all: lower that first"
-        issues.append(row.issue("deadband", message, remedy))
+    for deadband in parsed.deadband.values():
+        if deadband < own:
+            message = f"deadband {deadband:g} is below the point's own {own:g}"
+            remedy = "changes below a point's own deadband are not reported: lower that first"
+            issues.append(row.issue("deadband", message, remedy))
     kind_of = PointType(parsed.object_)
     for column, group in (("static", STATIC_GROUP[kind_of]), ("event", EVENT_GROUP[kind_of])):
         variation = getattr(parsed, column)

@@ -21,8 +21,9 @@ from gateway.points.router import Router
 from gateway.points.store import PointStore
 from gateway.profiles.load import load_profile
 from gateway.profiles.profile import ProfilePoint
-from gateway.site.config import Dnp3DerTable, Dnp3MapRow, Dnp3OutstationTable
+from gateway.site.dnp3_config import outstation_config
 from gateway.site.dnp3_der import AskGroup, GroupDer
+from gateway.site.dnp3_tables import Dnp3DerTable, Dnp3MapRow, Dnp3OutstationTable
 from gateway.site.northbound import RANKS
 from gateway.site.site import Site
 
@@ -145,7 +146,7 @@ def site_outstation(
         if master.rank != "monitor"
     }
     surroundings = _surroundings(table, store)
-    config = _config(site, table)
+    config = outstation_config(site.folder, table, site.dnp3_map)
     outstation = Dnp3Outstation(
         config,
         tuple(_mapped(site, store, site.dnp3_map)),
@@ -175,7 +176,8 @@ def _der_outstation(
     surroundings: Surroundings,
 ) -> Dnp3Outstation:
     points = tuple(_der_point(der, point) for point in der.points)
-    own = config.model_copy(update={"address": table.address})
+    masters = [m.model_copy(update={"deadbands": {}}) for m in config.masters]
+    own = config.model_copy(update={"address": table.address, "masters": tuple(masters)})
     return Dnp3Outstation(own, points, der.store, der, clock, surroundings=surroundings)
 
 
@@ -200,7 +202,7 @@ def _mapped(site: Site, store: PointStore, rows: Iterable[Dnp3MapRow]) -> Iterab
         if kind is PointType.OCTET_STRING:
             yield MappedPoint(-1, row.point, kind, row.index, row.class_)
             continue
-        deadband = site.by_id[row.point].spec.deadband if row.deadband is None else row.deadband
+        deadband = row.deadband.get("", site.by_id[row.point].spec.deadband)
         mapped = MappedPoint(
             position=store.index[row.point],
             point=row.point,
@@ -235,34 +237,3 @@ def _surroundings(table: Dnp3OutstationTable, store: PointStore) -> Surroundings
         return point is not None and not (store[point].is_good and store[point].value == 0.0)
 
     return Surroundings(local=lambda: thrown(table.local), inhibited=lambda: thrown(table.inhibit))
-
-
-def _config(site: Site, table: Dnp3OutstationTable) -> OutstationConfig:
-    tls = None
-    if table.ca is not None:
-        files = {"ca": table.ca, "certificate": table.certificate, "key": table.key}
-        tls = {name: site.folder / str(path) for name, path in files.items()}
-    masters = [
-        {
-            "name": master.name,
-            "address": master.address,
-            "hosts": master.hosts,
-            "certificate_name": master.certificate_name or "",
-            "unsolicited": table.unsolicited,
-            "time_sync_interval_s": table.need_time_s,
-        }
-        for master in table.master
-    ]
-    return OutstationConfig.model_validate(
-        {
-            "host": table.host,
-            "port": table.port,
-            "address": table.address,
-            "masters": masters,
-            "tls": tls,
-            "events_per_class": table.events_per_class,
-            "max_fragment": table.max_fragment,
-            "select_timeout_s": table.select_timeout_s,
-            "control_timeout_s": table.control_timeout_s,
-        }
-    )

@@ -8,6 +8,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.groups.backend import Asker
 from gateway.groups.messages import GroupReply, GroupRequest
@@ -16,7 +17,6 @@ from gateway.groups.settle import Settler
 from gateway.groups.summary import function_of, reply_line, request_line
 from gateway.history.audit import AuditTrail, MessageEntry
 from gateway.links.cim.server import GroupServer
-from gateway.links.dnp3.master import Dnp3Master
 from gateway.links.modbus.poller import ModbusPoller
 from gateway.links.mqtt.broker import run_broker
 from gateway.links.sunspec.client import SunSpecLink
@@ -29,8 +29,6 @@ from gateway.points.router import Actuator, Router
 from gateway.points.store import PointStore
 from gateway.site.cycle import ControlCycle
 from gateway.site.dms import vvo_factory
-from gateway.site.dnp3 import dnp3_channels, dnp3_devices
-from gateway.site.dnp3_outstation import SiteOutstation, site_outstation
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
 from gateway.site.groups import point_groups
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
@@ -39,6 +37,10 @@ from gateway.site.site import Site
 from gateway.site.status import status
 from gateway.site.supervise import LinkState, keep_running
 from gateway.site.worker import StepWorker
+
+if TYPE_CHECKING:
+    from gateway.links.dnp3.master import Dnp3Master
+    from gateway.site.dnp3_outstation import SiteOutstation
 
 _HOUSEKEEPING_S = 0.25
 _KEPT_MESSAGES = 200
@@ -72,13 +74,7 @@ class Gateway:
         self.poller = ModbusPoller(poller_config(site), list(devices), self.store, clock)
         self.sunspec = SunSpecLink(self.poller, list(sunspec_devices(site)), self.store.index)
         self._rng = random.Random()  # noqa: S311 - jitter, no secret
-        self.dnp3 = Dnp3Master(
-            dnp3_channels(site),
-            dnp3_devices(site, self.store.index),
-            self.store,
-            clock,
-            self._rng,
-        )
+        self.dnp3 = self._dnp3_master()
         self.router = self._router()
         point_group = point_groups(site, self.store, self.router)
         self._forecaster = GroupForecaster(point_group)
@@ -108,7 +104,8 @@ class Gateway:
                     parts.create_task(keep_running(state, run, self._rng), name=name)
                 parts.create_task(self.poller.run(), name="modbus")
                 parts.create_task(self.sunspec.run(), name="sunspec")
-                parts.create_task(self.dnp3.run(), name="dnp3")
+                if self.dnp3 is not None:
+                    parts.create_task(self.dnp3.run(), name="dnp3")
                 if self.modbus_server is not None:
                     parts.create_task(self.modbus_server.run(), name="modbus server")
                 parts.create_task(self._age(), name="aging")
@@ -154,17 +151,25 @@ class Gateway:
 
     def _router(self) -> Router:
         rules = {p.spec.id: p.rule for p in self.site.points if p.rule is not None}
-        links: dict[str, Actuator] = {
-            "modbus": self.poller,
-            "sunspec": self.sunspec,
-            "dnp3": self.dnp3,
-        }
+        links: dict[str, Actuator] = {"modbus": self.poller, "sunspec": self.sunspec}
+        if self.dnp3 is not None:
+            links["dnp3"] = self.dnp3
         actuators = {
             point.spec.id: links[point.device.profile.protocol]
             for point in self.site.points
             if point.rule is not None
         }
         return Router(self.store, Arbiter(), Interlock(rules), actuators, self.trail, self.clock)
+
+    def _dnp3_master(self) -> Dnp3Master | None:
+        if all(device.profile.protocol != "dnp3" for device in self.site.devices.values()):
+            return None
+        from gateway.links.dnp3.master import Dnp3Master  # noqa: PLC0415 - a box without has none
+        from gateway.site.dnp3 import dnp3_channels, dnp3_devices  # noqa: PLC0415 - the same
+
+        devices = dnp3_devices(self.site, self.store.index)
+        channels = dnp3_channels(self.site)
+        return Dnp3Master(channels, devices, self.store, self.clock, self._rng)
 
     def _outstation(self) -> SiteOutstation | None:
         table = self.site.file.dnp3_outstation
@@ -173,6 +178,8 @@ class Gateway:
 
         async def ask(request: GroupRequest, asker: Asker, peer: str) -> GroupReply:
             return await self.ask(request, asker, peer=peer)
+
+        from gateway.site.dnp3_outstation import site_outstation  # noqa: PLC0415 - the same
 
         groups = self.groups.groups
         return site_outstation(self.site, table, self.store, self.router, groups, ask, self.clock)

@@ -8,9 +8,11 @@ from pathlib import Path
 from gateway.model.errors import ConfigError, ConfigIssue
 from gateway.profiles.text import TomlText, read_toml
 from gateway.profiles.validate import validate_toml
-from gateway.site.config import Dnp3MapRow, Dnp3OutstationTable, LinkTable, SiteFile
+from gateway.site.config import LinkTable, SiteFile
 from gateway.site.devices import load_devices
+from gateway.site.dnp3_config import check_files, check_outstation
 from gateway.site.dnp3_map import load_dnp3_map
+from gateway.site.dnp3_tables import Dnp3MapRow, Dnp3OutstationTable
 from gateway.site.maps import load_modbus_map, load_network
 from gateway.site.points import expand_points
 from gateway.site.site import Device, Site, SitePoint
@@ -31,6 +33,8 @@ def load_site(folder: Path) -> Site:
     if file is None:
         load_devices(folder, _salvage(text), issues)  # its faults are wanted at once as well
         raise ConfigError(issues)
+    for name, link in file.links.items():
+        check_files(folder, text, ("links", name), link, issues)
     rows = load_devices(folder, file, issues)
     devices = {name: device for name, (_, device) in rows.items()}
     devices, points = expand_points(folder, devices, issues)
@@ -74,7 +78,9 @@ def _dnp3_map(
     if table is None:
         return ()
     _check_outstation(text, file, table, points, issues)
-    return load_dnp3_map(folder / table.map, folder / table.lock, points, issues)
+    check_outstation(folder, text, table, issues)
+    masters = [master.name for master in table.master]
+    return load_dnp3_map(folder / table.map, folder / table.lock, points, masters, issues)
 
 
 def _check_outstation(

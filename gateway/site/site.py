@@ -9,7 +9,8 @@ from pathlib import Path
 from gateway.model.point import PointSpec
 from gateway.points.interlock import InterlockRule
 from gateway.profiles.profile import DeviceProfile, ProfilePoint
-from gateway.site.config import DeviceRow, Dnp3MapRow, LinkTable, ModbusMapRow, NetworkRow, SiteFile
+from gateway.site.config import DeviceRow, LinkTable, ModbusMapRow, NetworkRow, SiteFile
+from gateway.site.dnp3_tables import Dnp3MapRow
 
 
 @dataclass(frozen=True, slots=True)

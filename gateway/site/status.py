@@ -19,6 +19,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
     a value that is not a number is null.
     """
     store = gateway.store
+    outstations = {} if gateway.dnp3 is None else gateway.dnp3.states
     measurements = {point: store[point] for point in store.index}
     lost = sum(bool(m.quality & Quality.COMM_LOST) for m in measurements.values())
     return {
@@ -34,7 +35,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "messages": [dataclasses.asdict(entry) for entry in gateway.messages],
         "vvo": _cycle(gateway),
         "supervised": {name: dataclasses.asdict(link) for name, link in gateway.links.items()},
-        "dnp3": {name: dataclasses.asdict(state) for name, state in gateway.dnp3.states.items()},
+        "dnp3": {name: dataclasses.asdict(state) for name, state in outstations.items()},
         "dnp3_masters": _masters(gateway),
         "links": {
             name: dataclasses.asdict(line) for name, line in gateway.poller.statistics.lines.items()

@@ -11,19 +11,19 @@ from typing import Any
 
 from hil.demo.client import ClientError, OperatorClient
 from hil.demo.errors import DemoError
+from hil.demo.northbound import UtilityMaster
 from hil.demo.reference import run_uncontrolled
 from hil.demo.script import play, steps_within
-from hil.demo.session import GATEWAY, Session
+from hil.demo.session import GATEWAY, ONLINE, Session
+from hil.demo.setpoints import asked
 from hil.demo.table import View
 from hil.demo.truthtail import TruthTail
-from hil.report.record import Exchange, Recording, Samples
+from hil.report.record import Exchange, Northbound, Recording, Samples
 from hil.report.run import Run
 from hil.scenario import Scenario
 
 GROUP = "mg680"
 _FOLLOW_EVERY_S, _SAMPLE_EVERY_S, _DRAW_EVERY_S = 0.1, 0.5, 0.25
-#: Points of a DER whose course the report shows.
-_SAMPLED = ("q_set", "q_set_ena", "held_p", "held_p_active", "held_q", "held_q_active")
 
 Show = Callable[[View], None]
 
@@ -62,6 +62,7 @@ class Runner:
     _samples: Samples = field(default_factory=Samples)
     _exchanges: list[Exchange] = field(default_factory=list)
     _truth: TruthTail = field(init=False)
+    _utility: UtilityMaster | None = None
 
     def __post_init__(self) -> None:
         self._truth = TruthTail(self.session.truth)
@@ -110,6 +111,7 @@ class Runner:
                     parts.create_task(self._sample(client)),
                     parts.create_task(self._draw(without)),
                     parts.create_task(self._ask(client)),
+                    parts.create_task(self._watch_from_above()),
                 ]
                 await asyncio.sleep(self.seconds)
                 for task in background:
@@ -126,6 +128,14 @@ class Runner:
             self._truth,
             self._exchanges,
         )
+
+    async def _watch_from_above(self) -> None:
+        """The utility's master, where the site is an outstation."""
+        facts = self.session.facts.outstation
+        if facts is not None:
+            port = self.session.ports["dnp3_outstation"]
+            self._utility = UtilityMaster(port, facts, self._truth, self.seconds)
+            await self._utility.run()
 
     async def _follow(self) -> None:
         while True:
@@ -144,15 +154,16 @@ class Runner:
             self._fault = str(error)
             return
         self._fault = ""
-        samples, points = self._samples, self._status["points"]
+        samples, scenario = self._samples, self.session.bench.scenario
         samples.time_s.append(self._truth.simulated_s(time.time()))
         samples.lost.append(self._status["comm_lost_points"])
-        for der in self.session.bench.scenario.ders:
-            for suffix in _SAMPLED:
-                point = f"{der}.{suffix}"
-                if point in points:
-                    value, flags, _ = points[point]
-                    samples.values.setdefault(point, []).append(value if flags == 1 else None)
+        for der in scenario.ders:
+            series = samples.q_asked_var.setdefault(der, [])
+            series.append(asked(scenario, der, "q", self._value))
+
+    def _value(self, point: str) -> float | None:
+        value, flags, _ = self._status["points"].get(point, (None, 0, 0))
+        return value if flags == ONLINE else None
 
     async def _draw(self, without: Run) -> None:
         if self.show is None:
@@ -173,7 +184,12 @@ class Runner:
             time_s=now_s,
             end_s=self._end_s,
             fault=self._fault,
+            northbound=self._northbound,
         )
+
+    @property
+    def _northbound(self) -> Northbound | None:
+        return None if self._utility is None else self._utility.record
 
     def _take(self) -> Take:
         scenario = self.session.bench.scenario
@@ -187,6 +203,7 @@ class Runner:
             messages=tuple(self._messages()),
             samples=self._samples,
             status=self._status,
+            northbound=self._northbound,
         )
         controlled, without = Run.read(self.session.truth), Run.read(self._reference)
         end_s = min(float(controlled.time_s[-1]), float(without.time_s[-1]))

@@ -22,8 +22,8 @@ from hil.scenario import DEFAULT_SCENARIO
 DEFAULT_SITE = Path(__file__).parents[1] / "sites" / "ieee13"
 _READY_S, _LOOK_EVERY_S = 30.0, 0.1
 GATEWAY = "gateway"
-#: IEEE 1815 flags of a point that was never read, and of one whose source is lost.
-RESTART, COMM_LOST = 0x02, 0x04
+#: IEEE 1815 flags: good, never read, source lost.
+ONLINE, RESTART, COMM_LOST = 0x01, 0x02, 0x04
 UNREAD = RESTART | COMM_LOST
 
 

@@ -9,12 +9,28 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 #: Of a site's tables, those that listen.
 _LISTENERS = ("https", "mqtt", "modbus_server", "dnp3_outstation")
 _PORT = re.compile(r"^(\s*port\s*=\s*)(\d+)")
 _MODEL = re.compile(r'^(\s*model\s*=\s*)"([^"]*)"')
 _ADDRESS = re.compile(r":(\d+)(?=,|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class OutstationFacts:
+    """What a master has to know of the site's DNP3 outstation.
+
+    Attributes:
+        address: its link address.
+        points: kind and index (``("AI", 0)``) to the point there.
+        ders: link addresses of groups shown as a DER, with the edition of the profile.
+    """
+
+    address: int
+    points: Mapping[tuple[str, int], str]
+    ders: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +41,13 @@ class SiteFacts:
         listeners: port by table that listens.
         cycle_s: the DMS's control cycle, wall seconds.
         voltages: node of the feeder to the point that measures it.
+        outstation: where the site is a DNP3 outstation.
     """
 
     listeners: Mapping[str, int]
     cycle_s: float
     voltages: Mapping[str, str]
+    outstation: OutstationFacts | None = None
 
 
 def read_site(folder: Path) -> SiteFacts:
@@ -40,13 +58,29 @@ def read_site(folder: Path) -> SiteFacts:
         ValueError: ``site.toml`` is no TOML.
     """
     data = tomllib.loads((folder / "site.toml").read_text(encoding="utf-8"))
-    with (folder / "maps" / "network.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows(folder / "maps" / "network.csv")
     return SiteFacts(
         listeners={name: int(data[name]["port"]) for name in _LISTENERS if name in data},
         cycle_s=float(data.get("dms", {}).get("cycle_s", 2.0)),
         voltages={row["element"]: row["source"] for row in rows if row["role"] == "voltage"},
+        outstation=_outstation(folder, data.get("dnp3_outstation")),
     )
+
+
+def _outstation(folder: Path, table: Mapping[str, Any] | None) -> OutstationFacts | None:
+    if table is None:
+        return None
+    rows = _rows(folder / str(table.get("map", "maps/dnp3.csv")))
+    return OutstationFacts(
+        address=int(table.get("address", 1024)),
+        points={(row["object"], int(row["index"])): row["point"] for row in rows},
+        ders={int(der["address"]): str(der["edition"]) for der in table.get("der", {}).values()},
+    )
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def copy_site(site: Path, folder: Path, ports: Mapping[int, int]) -> Path:

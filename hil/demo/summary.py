@@ -7,17 +7,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from hil.report.northbound import summary
+from hil.report.record import Northbound
 from hil.report.report import verdict
 from hil.report.score import Value
 
 
-def print_summary(score: dict[str, Value], folder: Path) -> None:
-    """Verdict, score and where the report is, on standard output."""
+def print_summary(score: dict[str, Value], seen: Northbound | None, folder: Path) -> None:
+    """Verdict, score, what the utility saw and where the report is, on standard output."""
     good, sentence = verdict(score)
     console = Console(highlight=False)
     console.print(sentence, style="bold green" if good else "bold red")
     table = Table.grid(padding=(0, 2))
-    for what, value in _rows(score):
+    for what, value in [*_rows(score), *([] if seen is None else _above(seen))]:
         table.add_row(what, value)
     console.print(table)
     console.print(f"Report: {folder / 'report.html'} and report.json", soft_wrap=True)
@@ -51,3 +53,14 @@ def _rows(score: dict[str, Value]) -> list[tuple[str, str]]:
 
 def _percent(value: Value) -> str:
     return "not measured" if value is None else f"{value:.2f} % of the POI rating"
+
+
+def _above(seen: Northbound) -> list[tuple[str, str]]:
+    told = summary(seen)
+    lag = told["newest_lag_s_median"]
+    late = "" if lag is None else f", the newest {lag} s old"
+    controls = ", ".join(f"{c.point} {c.asked}: {c.status}" for c in seen.controls)
+    return [
+        ("utility's master, DNP3", f"{told['points']} points, {told['events']} events{late}"),
+        ("its controls", controls or "none tried"),
+    ]

@@ -13,7 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hil.report.record import Exchange
+from hil.demo.setpoints import asked
+from hil.report.record import Exchange, Northbound
 from hil.report.run import BAND_HIGH_PU, BAND_LOW_PU
 from hil.scenario import Scenario
 
@@ -21,6 +22,8 @@ _ONLINE_ONLY = 1  # IEEE 1815 flags: ONLINE and nothing else
 _PHASES = {"1": "A", "2": "B", "3": "C"}
 #: Lines that are always there; the rest of the screen is shared by the three lists.
 _FIXED_LINES, _LEAST_ROWS = 29, 3
+#: What a DER speaks where it does not speak DNP3.
+_PROTOCOLS = {"pv": "SunSpec", "battery": "SunSpec", "microgrid": "Modbus"}
 _RESULT_STYLE = {"OK": "green", "PARTIAL": "yellow", "FAILED": "bold red"}
 
 
@@ -38,6 +41,7 @@ class View:
         time_s: simulated now.
         end_s: simulated at the end.
         fault: why the status is old; empty when it is not.
+        northbound: what the utility's master has seen; None where there is none.
     """
 
     scenario: Scenario
@@ -49,6 +53,7 @@ class View:
     time_s: float
     end_s: float
     fault: str = ""
+    northbound: Northbound | None = None
 
     def value(self, point: str) -> float | None:
         """A point's value where it is good."""
@@ -167,27 +172,39 @@ def _dms(view: View) -> Panel:
             else "-"
         ),
     ]
+    if view.northbound is not None:
+        lines.append(_above(view.northbound))
     trouble = [*vvo.get("alarms", ()), vvo.get("fault") or "", view.fault]
     lines += [Text(text, style="yellow", overflow="ellipsis") for text in trouble if text][:2]
     return Panel(Group(*lines), title="DMS", title_align="left", box=box.SIMPLE, padding=(0, 1))
 
 
+def _above(seen: Northbound) -> Text:
+    """The utility's master in one line."""
+    if not seen.polls:
+        return Text(f"utility, DNP3: {seen.fault or 'connecting'}", style="yellow")
+    newest = f", lag {seen.lags_s[-1]:.1f} s" if seen.lags_s else ""
+    text = f"utility, DNP3: {sum(seen.points.values())} points, "
+    return Text(text + f"{seen.events} events{newest}", overflow="ellipsis", no_wrap=True)
+
+
 def _ders(view: View) -> Table:
     table = _table("DERs (injection positive)")
-    for name in ("DER", "P, kW", "Q, kvar", "P asked", "Q asked", "limit", "state"):
-        table.add_column(name, justify="left" if name in ("DER", "state") else "right")
+    for name in ("DER", "over", "P, kW", "Q, kvar", "P asked", "Q asked", "limit", "state"):
+        table.add_column(name, justify="left" if name in ("DER", "over", "state") else "right")
     for der in view.scenario.der:
         table.add_row(
-            der.name, *(_microgrid if der.kind == "microgrid" else _inverter)(view, der.name)
+            der.name,
+            "DNP3" if der.name in view.scenario.dnp3 else _PROTOCOLS[der.kind],
+            *(_microgrid if der.kind == "microgrid" else _inverter)(view, der.name),
         )
     return table
 
 
 def _inverter(view: View, name: str) -> tuple[str, ...]:
-    q_asked = _active(view, f"{name}.q_set", f"{name}.q_set_ena")
-    p_asked = _active(view, f"{name}.p_set", f"{name}.p_set_ena")
     power, reactive = view.value(f"{name}.p"), view.value(f"{name}.q")
-    return _kilo(power), _kilo(reactive), p_asked, q_asked, "", "" if power is not None else "lost"
+    state = "" if power is not None else "lost"
+    return _kilo(power), _kilo(reactive), *_asked(view, name), "", state
 
 
 def _microgrid(view: View, name: str) -> tuple[str, ...]:
@@ -196,15 +213,20 @@ def _microgrid(view: View, name: str) -> tuple[str, ...]:
     return (
         _kilo(view.value(f"{name}.poi_p")),
         _kilo(view.value(f"{name}.poi_q")),
-        _active(view, f"{name}.held_p", f"{name}.held_p_active"),
-        _active(view, f"{name}.held_q", f"{name}.held_q_active"),
-        _active(view, f"{name}.held_limit", f"{name}.held_limit_active"),
+        *_asked(view, name),
+        _kilo(view.value(f"{name}.held_limit")) if view.value(f"{name}.held_limit_active") else "",
         "lost" if soc is None else f"{state}, SoC {soc:.0f} %",
     )
 
 
-def _active(view: View, value: str, enabled: str) -> str:
-    return _kilo(view.value(value)) if view.value(enabled) else ""
+def _asked(view: View, name: str) -> tuple[str, str]:
+    """P and Q set points in force."""
+    power_w = asked(view.scenario, name, "p", view.value)
+    reactive_power_var = asked(view.scenario, name, "q", view.value)
+    return (
+        "" if power_w is None else _kilo(power_w),
+        "" if reactive_power_var is None else _kilo(reactive_power_var),
+    )
 
 
 def _kilo(value: float | None) -> str:

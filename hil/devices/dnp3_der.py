@@ -14,29 +14,30 @@ from pymodbus.constants import ExcCodes
 from hil.devices.dnp3_station import Station
 from hil.devices.modbus_server import Refusal
 from hil.devices.sunspec_device import SunSpecDevice
+from hil.devices.sunspec_timing import Adoption
 from hil.wire import Message
 
 ADDRESS = 1024
+#: The curve that is edited; adopted, it becomes SunSpec's curve 1, the one in use.
+_CURVE = 2
 #: Outputs that are one setting each: profile point to the setting's path.
 _SETTINGS = {
     "p_limit": "704.WMaxLimPct", "p_limit_ena": "704.WMaxLimPctEna",
     "p_set": "704.WSetPct", "p_set_ena": "704.WSetEna",
     "q_set": "704.VarSetPct", "q_set_ena": "704.VarSetEna",
     "pf_set": "704.PFWInj.PF", "pf_ext": "704.PFWInj.Ext", "pf_ena": "704.PFWInjEna",
-    "vv_points": "705.Crv.2.ActPt", "vv_ena": "705.Ena", "connect": "703.ES",
+    "vv_points": f"705.Crv.{_CURVE}.ActPt", "vv_ena": "705.Ena", "connect": "703.ES",
     "permit_start": "703.ES",
-    **{f"vv_v{n}": f"705.Crv.2.Pt.{n}.V" for n in range(1, 5)},
-    **{f"vv_q{n}": f"705.Crv.2.Pt.{n}.Var" for n in range(1, 5)},
+    **{f"vv_v{n}": f"705.Crv.{_CURVE}.Pt.{n}.V" for n in range(1, 5)},
+    **{f"vv_q{n}": f"705.Crv.{_CURVE}.Pt.{n}.Var" for n in range(1, 5)},
 }  # fmt: skip
 #: What SunSpec calls the units of a curve's Y values.
 _DEPENDENT_REFERENCE = {2: 1, 3: 2, 4: 0}
 #: Percentages count as the profile has them: of WMax, of the maximum vars.
-_MODES = {"704.WSetMod": 0, "704.VarSetMod": 1}
-_CURVE = 2
-_VOLT_VAR, _PERCENT_VOLTAGE = 2, 129
-_AT_START = {"p_limit_charge": 100.0, "pf_cha": 1.0, "vv_select": 1.0, "vv_index": 1.0,
-             "vv_type": float(_VOLT_VAR), "vv_x_unit": float(_PERCENT_VOLTAGE),
-             "vv_y_unit": 2.0}  # fmt: skip
+_MODES = {"704.WSetMod": 0, "704.VarSetMod": 1, f"705.Crv.{_CURVE}.DeptRef": 1}
+#: Outputs of the curve being edited that admit what the inverter has and nothing else.
+_ONLY = {"vv_select": 1.0, "vv_index": 1.0, "vv_type": 2.0, "vv_x_unit": 129.0}
+_AT_START = _ONLY | {"p_limit_charge": 100.0, "pf_cha": 1.0, "vv_y_unit": 2.0}
 #: Outputs of the profile that this inverter does not have.
 _MISSING = ("ramp", "pf_cha", "pf_ext_cha", "island")
 _STATUS = {
@@ -44,7 +45,7 @@ _STATUS = {
     ExcCodes.ILLEGAL_FUNCTION: CommandStatus.LOCAL,
 }
 _HELD = {"p_limit": "p_limit_held", "p_set": "p_set_held", "q_set": "q_set_held",
-         "pf_set": "pf_set_held", "pf_cha": "pf_cha_held", "vv_index": "vv_index_held",
+         "pf_set": "pf_set_held", "pf_cha": "pf_cha_held",
          "vv_select": "vv_select_held", "vv_points": "vv_points_held",
          "p_limit_charge": "p_limit_charge_held"}  # fmt: skip
 _ON = {"p_limit_ena": "p_limit_on", "p_set_ena": "p_set_on", "q_set_ena": "q_set_on",
@@ -96,39 +97,29 @@ class Dnp3Der:
         charges = self._inverter.der.kind == "battery"
         if point in _MISSING or (point == "p_limit_charge" and charges):
             return CommandStatus.NOT_SUPPORTED
-        if not carry_out:
-            return CommandStatus.SUCCESS
+        if value != _ONLY.get(point, value):
+            return CommandStatus.OUT_OF_RANGE
         try:
-            self._carry_out(point, value)
+            self._set(point, value, carry_out=carry_out)
         except Refusal as refusal:
             return _STATUS.get(refusal.code, CommandStatus.NOT_SUPPORTED)
-        self._station.bank.values[point] = value
-        self._show_settings()
+        if carry_out:
+            self._station.put(point, value)
+            self._show_settings()
         return CommandStatus.SUCCESS
 
-    def _carry_out(self, point: str, value: float) -> None:
-        if point in _SETTINGS:
-            self._set(_SETTINGS[point], value)
-        elif point == "stop":
-            self._set("703.ES", 0.0 if value else 1.0)
-        elif point == "vv_y_unit" and int(value) in _DEPENDENT_REFERENCE:
-            self._set("705.Crv.2.DeptRef", _DEPENDENT_REFERENCE[int(value)])
-        elif point == "vv_index":
-            self._adopt()
-        elif point in ("vv_select", "vv_type", "vv_x_unit", "vv_y_unit"):
-            expected = {"vv_select": 1.0, "vv_type": _VOLT_VAR, "vv_x_unit": _PERCENT_VOLTAGE}
-            if value != expected.get(point):
-                raise Refusal(ExcCodes.ILLEGAL_VALUE, f"{point} = {value:g} is not supported")
-
-    def _adopt(self) -> None:
-        """The curve being edited becomes the one in use."""
-        self._set("705.AdptCrvReq", _CURVE)
-
-    def _set(self, path: str, value: float) -> None:
+    def _set(self, point: str, value: float, *, carry_out: bool) -> None:
         """Write a setting the way a SunSpec client would: same limits, same side effects."""
-        point = self._inverter.sunspec.points[path]
-        words = self._inverter.sunspec.encode(path, value)
-        self._inverter.write("holding", point.address, words)
+        setting = _setting(point, value)
+        if setting is None:
+            return
+        path, engineering = setting
+        sunspec = self._inverter.sunspec
+        address, words = sunspec.points[path].address, sunspec.encode(path, engineering)
+        if carry_out:
+            self._inverter.write("holding", address, words)
+        else:
+            sunspec.admit(address, words)
 
     def _show_ratings(self) -> None:
         der, put = self._inverter.der, self._station.put
@@ -153,7 +144,8 @@ class Dnp3Der:
                             ("hz", "701.Hz"), ("v_a", "701.VL1"), ("v_b", "701.VL2"),
                             ("v_c", "701.VL3")):  # fmt: skip
             value = sunspec.get(path)
-            put(point, 0.0 if value is None else value)
+            if value is not None:  # a phase the inverter does not have
+                put(point, value)
         power_w = sunspec.setting("701.W")
         der = self._inverter.der
         if der.kind == "battery":
@@ -181,11 +173,32 @@ class Dnp3Der:
     def _show_settings(self) -> None:
         sunspec, put = self._inverter.sunspec, self._station.put
         for point, path in _SETTINGS.items():
-            self._station.bank.values[point] = sunspec.setting(path)
+            put(point, sunspec.setting(path))
         for point, held in (_HELD | _ON).items():
             put(held, self._station.get(point))
+        failed = sunspec.setting("705.AdptCrvRslt") == Adoption.FAILED
+        put("vv_index_held", 0.0 if failed else _ONLY["vv_index"])
         service = sunspec.setting("703.ES")
+        put("stop", 1.0 - service)
         put("conn", service)
         put("started", service)
         put("stopped", 1.0 - service)
         put("local", sunspec.setting("715.LocRemCtl"))
+
+
+def _setting(point: str, value: float) -> tuple[str, float] | None:
+    """The SunSpec setting an output stands for, and its value there; None where there is none.
+
+    Raises:
+        Refusal: a curve's Y in units the inverter does not know.
+    """
+    if point == "stop":
+        return "703.ES", 0.0 if value else 1.0
+    if point == "vv_index":
+        return "705.AdptCrvReq", _CURVE
+    if point == "vv_y_unit":
+        if value not in _DEPENDENT_REFERENCE:
+            raise Refusal(ExcCodes.ILLEGAL_VALUE, f"{point} = {value:g}")
+        return f"705.Crv.{_CURVE}.DeptRef", _DEPENDENT_REFERENCE[int(value)]
+    path = _SETTINGS.get(point)
+    return None if path is None else (path, value)

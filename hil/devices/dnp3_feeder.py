@@ -47,28 +47,12 @@ class Dnp3Feeder:
 
     def on_step(self, message: Message) -> Message:
         """Show a step's measurements and answer with the positions asked for."""
-        taps, caps = message["taps"], message["caps"]
-        for phase in _PHASES:
-            station = self._own[f"reg_{phase}"]
-            if not self._started:
-                station.put("tap_cmd", taps[phase])
-            station.put("tap", taps[phase])
-            station.put("ops", message["tap_ops"][phase])
-        for name, closed in caps.items():
-            if not self._started:
-                self._own[name].put("cmd", closed)
-            self._own[name].put("closed", closed)
-            self._own[name].put("ops", message["cap_ops"][name])
+        for phase, tap in message["taps"].items():
+            self._show(f"reg_{phase}", "tap", tap, message["tap_ops"][phase])
+        for name, closed in message["caps"].items():
+            self._show(name, "closed", closed, message["cap_ops"][name])
         self._started = True
-        for point, node in self._nodes.items():
-            self._meters.put(point, message["nodes_pu"][node])
-        for quantity, key in (("p", "head_p_w"), ("q", "head_q_var")):
-            for phase, value in zip(_PHASES, message[key], strict=True):
-                self._meters.put(f"head_{quantity}_{phase}", value)
-            self._meters.put(f"head_{quantity}", sum(message[key]))
-        self._meters.put("hz", number(message, "hz"))
-        self._scans += 1
-        self._meters.put("watchdog", self._scans)
+        self._show_meters(message)
         return {
             "taps": {p: round(self._own[f"reg_{p}"].get("tap_cmd")) for p in _PHASES},
             "caps": {c: bool(self._own[c].get("cmd")) for c in ("cap675", "cap611")},
@@ -86,11 +70,34 @@ class Dnp3Feeder:
             elif isinstance(local, dict) and isinstance(local.get(name), bool):
                 station.put("local", local[name])
 
+    def _show(self, name: str, point: str, position: float, operations: int) -> None:
+        station = self._own[name]
+        if not self._started:
+            station.put("tap_cmd" if point == "tap" else "cmd", position)
+        station.put(point, position)
+        station.put("ops", operations)
+
+    def _show_meters(self, message: Message) -> None:
+        put = self._meters.put
+        for point, node in self._nodes.items():
+            put(point, message["nodes_pu"][node])
+        for quantity, key in (("p", "head_p_w"), ("q", "head_q_var")):
+            for phase, value in zip(_PHASES, message[key], strict=True):
+                put(f"head_{quantity}_{phase}", value)
+            put(f"head_{quantity}", sum(message[key]))
+        put("hz", number(message, "hz"))
+        self._scans += 1
+        put("watchdog", self._scans)
+
     def _take(self, name: str) -> Take:
-        def take(_point: str, _value: float, _carry_out: bool) -> CommandStatus:
+        def take(point: str, value: float, carry_out: bool) -> CommandStatus:
             if self._own[name].get("local"):
                 return CommandStatus.LOCAL
-            return CommandStatus.SUCCESS if self._started else CommandStatus.HARDWARE_ERROR
+            if not self._started:  # where it stands is not known yet
+                return CommandStatus.HARDWARE_ERROR
+            if carry_out:
+                self._own[name].put(point, value)
+            return CommandStatus.SUCCESS
 
         return take
 

@@ -16,7 +16,6 @@ ADDRESS = 54
 _STATUS = {
     ExcCodes.ILLEGAL_VALUE: CommandStatus.OUT_OF_RANGE,
     ExcCodes.ILLEGAL_FUNCTION: CommandStatus.LOCAL,
-    ExcCodes.DEVICE_FAILURE: CommandStatus.HARDWARE_ERROR,
 }
 
 
@@ -52,6 +51,8 @@ class Dnp3Mc:
         row = self._rows[point]
         if self._plc.controller.local:
             return CommandStatus.LOCAL
+        if not self._plc.fresh():
+            return CommandStatus.HARDWARE_ERROR
         if not row.admits(value):
             return CommandStatus.OUT_OF_RANGE
         if carry_out:

@@ -27,6 +27,11 @@ class PointRow:
     maximum: float
     deadband: float
 
+    def admits(self, value: float) -> bool:
+        """Whether a value asked for is within the list's limits."""
+        slack = abs(self.scale) / 2
+        return self.minimum - slack <= value <= self.maximum + slack
+
     def raw(self, value: float) -> float:
         """What the device counts for an engineering value."""
         return (value - self.offset) / self.scale

@@ -6,6 +6,7 @@ responses. What it asks of its owner is here: the octets of static objects and w
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -31,7 +32,8 @@ from py1815.session import Control, Session, UnknownObject
 from hil.devices.dnp3_points import KINDS, PointRow, load_bank
 
 ONLINE, RESTART, COMM_LOST = 0x01, 0x02, 0x04
-#: Tries a control: point, engineering value, whether to carry it out or only to judge it.
+#: Tries a control: point, engineering value, whether to carry it out or only to judge it. Whoever
+#: carries one out shows what the output then stands at: that need not be what was asked.
 Take = Callable[[str, float, bool], CommandStatus]
 _GROUPS = {1: "BI", 10: "BO", 20: "CTR", 30: "AI", 40: "AO"}
 _LATCH_ON, _LATCH_OFF, _PULSE_CLOSE, _PULSE_TRIP, _PULSE = 0x03, 0x04, 0x41, 0x81, 0x01
@@ -46,7 +48,7 @@ _EVENTS = 5000
 
 
 def refuse_all(_point: str, _value: float, _carry_out: bool) -> CommandStatus:
-    """A device that takes no controls."""
+    """What a device without outputs says to a control."""
     return CommandStatus.NOT_SUPPORTED
 
 
@@ -56,7 +58,7 @@ class Station:
     Args:
         address: its link address.
         profile: device profile whose point list it shows.
-        take: tries controls; a carried-out one shows at the output's own status.
+        take: tries controls.
         fresh: asked whether what is measured is young enough to be shown as such.
         utc_ms: stamps events.
     """
@@ -168,13 +170,9 @@ class Station:
             value = None if row is None else row.engineering(command.value)
         if row is None or value is None:
             return CommandStatus.NOT_SUPPORTED
-        slack = abs(row.scale) / 2
-        if not row.minimum - slack <= value <= row.maximum + slack:
+        if not (math.isfinite(value) and row.admits(value)):
             return CommandStatus.OUT_OF_RANGE
-        status = self._take(row.point, value, carry_out)
-        if carry_out and status is CommandStatus.SUCCESS:
-            self.bank.values[row.point] = 0.0 if row.style == "pulse" else value
-        return status
+        return self._take(row.point, value, carry_out)
 
     def _raw(self, row: PointRow) -> float:
         return row.raw(self.bank.values.get(row.point, row.offset))

@@ -1,7 +1,8 @@
 """The feeder's switches as DNP3 outstations on one line: breaker, recloser, sectionalisers.
 
 Each has its relay (:mod:`hil.devices.protection`): fault indicators with direction; breaker and
-recloser trip by themselves, and the recloser closes again until its shots are used up.
+recloser trip by themselves, and the recloser closes again until its shots are used up. What is
+found open at start stays open: a control that comes back moves nothing.
 """
 
 from __future__ import annotations
@@ -32,18 +33,15 @@ class Dnp3Switchgear:
     """
 
     def __init__(self, scenario: Scenario, fresh: Callable[[], bool]) -> None:
-        self._relays = {
-            s.name: Protection(s.kind, s.pickup_a, closed=s.closed) for s in scenario.switch
-        }
+        self._relays = {s.name: Protection(s.kind, s.pickup_a) for s in scenario.switch}
         self._own = {
             s.name: Station(_FIRST_ADDRESS + n, f"dnp3_{s.kind}", self._take(s.name), fresh)
             for n, s in enumerate(scenario.switch)
         }
-        self._moving: dict[str, bool] = {}
+        self._started = False
         self.stations = tuple(self._own.values())
-        for name, station in self._own.items():
+        for station in self.stations:
             station.put("local", 0.0)
-            station.put("cmd", float(self._relays[name].closed))
             station.put("fault_reset", 0.0)
 
     def on_step(self, message: Message) -> Message:
@@ -51,9 +49,13 @@ class Dnp3Switchgear:
         elapsed_s = number(message, "elapsed_s")
         for name, seen in message["switches"].items():
             relay = self._relays[name]
+            if not self._started:
+                relay.operate(close=bool(seen["closed"]))
+                self._own[name].put("cmd", relay.closed)
             powers = {phase: complex(p, q) for phase, (p, q) in seen["va"].items()}
             relay.step(seen["amps"], powers, elapsed_s)
             self._show(name, seen, powers)
+        self._started = True
         return {"switches": {name: relay.closed for name, relay in self._relays.items()}}
 
     def on_site(self, command: dict[str, Any]) -> None:
@@ -87,12 +89,18 @@ class Dnp3Switchgear:
         def take(point: str, value: float, carry_out: bool) -> CommandStatus:
             if self._own[name].get("local"):
                 return CommandStatus.LOCAL
+            if not self._started:  # where it stands is not known yet
+                return CommandStatus.HARDWARE_ERROR
             if carry_out:
-                relay = self._relays[name]
-                if point == "fault_reset":
-                    relay.indicators.reset()
-                else:
-                    relay.operate(close=bool(value))
+                self._carry_out(name, point, close=bool(value))
             return CommandStatus.SUCCESS
 
         return take
+
+    def _carry_out(self, name: str, point: str, *, close: bool) -> None:
+        relay = self._relays[name]
+        if point == "fault_reset":
+            relay.indicators.reset()
+        else:
+            relay.operate(close=close)
+            self._own[name].put(point, close)

@@ -25,7 +25,13 @@ class Indicators:
     """What a switch has seen of a fault since it was reset; phases by number."""
 
     phases: set[str] = field(default_factory=set)
-    reverse: bool = False
+    reverse: bool = False  # of the fault seen last: it lies towards the substation
+
+    def note(self, phases: set[str], va: complex) -> None:
+        """Keep what a fault showed: phases that carried its current, and P + jQ there."""
+        self.phases |= phases
+        # active and reactive power both flow towards a fault
+        self.reverse = va.real + va.imag < 0
 
     def reset(self) -> None:
         """Forget it."""
@@ -67,10 +73,8 @@ class Protection:
     def step(self, amps: Mapping[str, float], va: Mapping[str, complex], elapsed_s: float) -> None:
         """Look at currents and powers (positive away from the substation) and let time pass."""
         seen = {phase for phase, current in amps.items() if current > self.pickup_a}
-        for phase in seen:
-            # active and reactive power both flow towards a fault
-            self.indicators.reverse = va[phase].real + va[phase].imag < 0
-        self.indicators.phases |= seen
+        if seen:
+            self.indicators.note(seen, sum((va[phase] for phase in seen), 0j))
         if self.kind == "sectionaliser":
             return
         if self.closed:
@@ -89,7 +93,6 @@ class Protection:
         self._healthy_s += elapsed_s
         if self._attempt and self._healthy_s >= _RESET_S:
             self._attempt = 0
-            self.tripped = False
 
     def _trip(self) -> None:
         self.closed, self.tripped = False, True
@@ -101,5 +104,5 @@ class Protection:
         if self._dead_s >= _DEAD_TIMES_S[self.kind][self._attempt]:
             self._attempt += 1
             self.shots += 1
-            self.closed = True
+            self.closed, self.tripped = True, False
             self._healthy_s = 0.0

@@ -215,6 +215,16 @@ class SunSpecMap:
             Refusal: ILLEGAL_ADDRESS on a read-only or not-implemented point or on part of one;
                 ILLEGAL_VALUE outside its limits or symbols.
         """
+        taken = self.admit(address, values)
+        self._raw.update(taken)
+        return tuple(taken)
+
+    def admit(self, address: int, values: list[int]) -> dict[str, int]:
+        """What a write would set, by path, without setting it.
+
+        Raises:
+            Refusal: as ``write`` does.
+        """
         taken: dict[str, int] = {}
         at = address
         while at < address + len(values):
@@ -224,8 +234,7 @@ class SunSpecMap:
             raw = values[at - address : at - address + point.size]
             taken[point.path] = self._admit(point, raw)
             at += point.size
-        self._raw.update(taken)
-        return tuple(taken)
+        return taken
 
     def _admit(self, point: Point, words: list[int]) -> int:
         open_ = point.writable and not point.path.startswith(self.locked)

@@ -32,7 +32,7 @@ def draw_poi(controlled: Run, uncontrolled: Run, recording: Recording) -> Figure
         )
         axes.plot(controlled.time_s, run[name] / 1e3, color=INK, linewidth=1.8, label="at the POI")
         axes.set_title(f"{name}: {what}")
-    held = _held(recording.samples, f"{name}.held_q", f"{name}.held_q_active")
+    held = _asked_var(recording.samples, name)
     reactive.plot(
         recording.samples.time_s,
         held / 1e3,
@@ -109,7 +109,7 @@ def _der(axes: Axes, der: str, run: Run, samples: Samples) -> None:
         linewidth=1.9,
         label="Q, kvar",
     )
-    asked = _held(samples, f"{der}.q_set", f"{der}.q_set_ena")
+    asked = _asked_var(samples, der)
     axes.plot(
         samples.time_s, asked / 1e3, color=ASKED, linestyle="--", linewidth=1.6, label="Q set point"
     )
@@ -117,10 +117,7 @@ def _der(axes: Axes, der: str, run: Run, samples: Samples) -> None:
     axes.tick_params(colors=SOFT, labelsize=9)
 
 
-def _held(samples: Samples, value: str, active: str) -> Column:
-    """A set point where it is switched on, else not a number; shape (samples,)."""
-    count = len(samples.time_s)
-    values = samples.values.get(value, [None] * count)
-    enabled = samples.values.get(active, [None] * count)
-    pairs = zip(values, enabled, strict=True)
-    return np.array([v if v is not None and e else np.nan for v, e in pairs], dtype=np.float64)
+def _asked_var(samples: Samples, der: str) -> Column:
+    """A set point where there is one, else not a number; shape (samples,)."""
+    values = samples.q_asked_var.get(der, [None] * len(samples.time_s))
+    return np.array([np.nan if v is None else v for v in values], dtype=np.float64)

@@ -41,13 +41,61 @@ class Samples:
 
     Attributes:
         time_s: simulated seconds.
-        values: by point id, None where not good.
+        q_asked_var: set point of reactive power by DER, None where none is in force or known.
         lost: points with COMM_LOST.
     """
 
     time_s: list[float] = field(default_factory=list)
-    values: dict[str, list[float | None]] = field(default_factory=dict)
+    q_asked_var: dict[str, list[float | None]] = field(default_factory=dict)
     lost: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One control of the utility's master.
+
+    Attributes:
+        at_s: simulated seconds.
+        point: the gateway's name of it.
+        asked: what, in words.
+        status: IEEE 1815 control status as answered, or why there was none.
+        round_trip_ms: wall time from select to the answer to operate.
+    """
+
+    at_s: float
+    point: str
+    asked: str
+    status: str
+    round_trip_ms: float
+
+
+@dataclass(slots=True)
+class Northbound:
+    """What the utility's master saw of the gateway over DNP3; grows while a demo runs.
+
+    Attributes:
+        points: read by an integrity poll, by outstation address.
+        polls: event polls answered.
+        events: events received, each with its source's time.
+        lags_s: wall seconds from the newest event of a poll to its arrival.
+        head_time_s: simulated source times of the feeder head's power.
+        head_w: that power, positive into the feeder; shape of ``head_time_s``.
+        lost: points flagged COMM_LOST at the last poll.
+        der: the group shown as a DER: values by the DER profile's names.
+        controls: in the order tried.
+        fault: why the master lost its outstation last; empty where it never did.
+    """
+
+    points: dict[int, int] = field(default_factory=dict)
+    polls: int = 0
+    events: int = 0
+    lags_s: list[float] = field(default_factory=list)
+    head_time_s: list[float] = field(default_factory=list)
+    head_w: list[float] = field(default_factory=list)
+    lost: int = 0
+    der: dict[str, float] = field(default_factory=dict)
+    controls: list[Control] = field(default_factory=list)
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +112,7 @@ class Recording:
         messages: every group message as the gateway recorded it, ``time_s`` simulated.
         samples: the gateway's points over time.
         status: the gateway's last status.
+        northbound: the utility's master; None where the site has no outstation.
     """
 
     title: str
@@ -75,3 +124,4 @@ class Recording:
     messages: tuple[dict[str, Any], ...]
     samples: Samples
     status: dict[str, Any]
+    northbound: Northbound | None = None

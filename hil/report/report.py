@@ -12,6 +12,7 @@ import numpy as np
 from hil.report import html
 from hil.report.curves import draw_band, draw_equipment
 from hil.report.feeder import Drawing
+from hil.report.northbound import northbound_part, section
 from hil.report.oneline import draw_oneline
 from hil.report.powers import draw_ders, draw_poi
 from hil.report.record import Recording
@@ -66,6 +67,7 @@ def write_report(
         *_opening(recording, score),
         *_pictures(controlled, uncontrolled, recording, drawing),
         *_requests(measured, recording),
+        *section(recording.northbound, controlled),
         *_scores(controlled, uncontrolled),
         *_method(recording),
     ]
@@ -79,6 +81,8 @@ def write_report(
         "messages": list(recording.messages),
         "vvo": recording.status.get("vvo"),
         "links": recording.status.get("links"),
+        "dnp3": recording.status.get("dnp3"),
+        "northbound": northbound_part(recording.northbound, controlled),
     }
     (folder / "report.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return score

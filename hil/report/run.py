@@ -27,6 +27,7 @@ class Run:
         taps, caps: positions by name, shape (steps,) each; a closed capacitor is 1.
         power_w, reactive_power_var: injection by DER, shape (steps,) each.
         loss_w: shape (steps,).
+        head_w: power into the feeder at its head, shape (steps,).
     """
 
     time_s: Column
@@ -37,6 +38,7 @@ class Run:
     power_w: dict[str, Column]
     reactive_power_var: dict[str, Column]
     loss_w: Column
+    head_w: Column
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -75,6 +77,7 @@ class Run:
             power_w={name: der(name, "p_w") for name in ders},
             reactive_power_var={name: der(name, "q_var") for name in ders},
             loss_w=np.array([record["loss_w"] for record in records]),
+            head_w=np.array([record["head"]["p_w"] for record in records]),
         )
 
     @property
@@ -103,6 +106,7 @@ class Run:
             power_w=cut(self.power_w),
             reactive_power_var=cut(self.reactive_power_var),
             loss_w=self.loss_w[:steps],
+            head_w=self.head_w[:steps],
         )
 
     def window(self, start_s: float, end_s: float) -> NDArray[np.bool_]:

@@ -15,6 +15,8 @@ from gateway.links.dnp3.objects import packed_bits_of, size_of
 from gateway.model.errors import LocalProtocolError, RemoteProtocolError
 
 REQUEST_HEADER, RESPONSE_HEADER = 2, 4
+#: Largest link address a station may have; above are broadcast, self and reserved addresses.
+MAX_ADDRESS = 0xFFEF
 #: Octets of one fragment that every station takes; what we send and take unless set otherwise.
 DEFAULT_FRAGMENT = 2048
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.links.dnp3.frames import MAX_ADDRESS
+from gateway.links.dnp3.codec import MAX_ADDRESS
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Period = Annotated[float, Field(ge=0, le=86_400 * 7, allow_inf_nan=False)]

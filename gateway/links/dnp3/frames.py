@@ -1,6 +1,7 @@
 """Data link and transport of one connection, over py1815's framing.
 
-py1815 carries frames, CRCs, segments and reassembly; what stations do with them is ours.
+py1815 says what a frame, a CRC and a segment are, and puts fragments together. What is done a
+thousand times a poll is done here: full frames are built all at once.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ __all__ = ["Frame", "FrameReader"]  # besides what is defined here
 #: Function codes of primary frames (sent by whoever starts) and secondary ones (the answers).
 RESET_LINK, TEST_LINK, CONFIRMED, UNCONFIRMED, REQUEST_STATUS = 0, 2, 3, 4, 9
 ACK, NACK, LINK_STATUS, NOT_SUPPORTED = 0, 1, 11, 15
-#: Largest address a station may have; above are broadcast, self and reserved addresses.
-MAX_ADDRESS = link.MAX_ADDRESS
 #: Broadcasts: confirmation of having been heard not wanted, wanted, optional.
 BROADCAST_NO_CONFIRM, BROADCAST_CONFIRM, BROADCAST_OPTIONAL = 0xFFFD, 0xFFFE, 0xFFFF
 BROADCASTS = frozenset({BROADCAST_NO_CONFIRM, BROADCAST_CONFIRM, BROADCAST_OPTIONAL})

@@ -139,8 +139,15 @@ class Dnp3Outstation:
         return self.server.statistics
 
     def note_changed(self, positions: Indices) -> None:
-        """Take what the store says of these positions at this moment (its change listener)."""
+        """Take what the store says of these positions at this moment (its change listener).
+
+        The time of an event is the source's; that a source is lost happens here and now.
+        """
         values, flags, times_ms, synchronised = self._store.columns(positions)
+        lost = self._store.lost_here(positions)
+        if lost.any():
+            times_ms[lost] = self._clock.utc_ms()
+            synchronised[lost] = True
         for kind, at, rows, scale, offset in self._map.find(positions):
             raw = (values[at] - offset) / scale
             self.database.update_rows(kind, rows, raw, flags[at], times_ms[at], synchronised[at])

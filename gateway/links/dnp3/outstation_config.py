@@ -9,8 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.links.dnp3.codec import DEFAULT_FRAGMENT
-from gateway.links.dnp3.frames import MAX_ADDRESS
+from gateway.links.dnp3.codec import DEFAULT_FRAGMENT, MAX_ADDRESS
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 LinkAddress = Annotated[int, Field(ge=0, le=MAX_ADDRESS)]

@@ -26,8 +26,8 @@ from py1815.decode import PointType
 from py1815.master.api import Outstation
 from py1815.master.tasks import Tasks
 
-from tests.interop.dnp3.master_face import OUTSTATION, PATIENCE_S, Event, Seen
-from tests.interop.dnp3.peers_yadnp3_master import yadnp3_master
+from tests.interop.dnp3.lazily import lazily
+from tests.interop.dnp3.master_face import OUTSTATION, PATIENCE_S, Event, Peer, Seen
 
 
 class _Recorder(DefaultSOEHandler):
@@ -190,9 +190,11 @@ class Py1815Peer:
 
 
 @asynccontextmanager
-async def dnp3py_master(port: int, address: int = 1) -> AsyncIterator[Dnp3pyPeer]:
+async def dnp3py_master(
+    port: int, address: int = 1, outstation: int = OUTSTATION
+) -> AsyncIterator[Dnp3pyPeer]:
     seen = Seen()
-    config = MasterConfig(address=address, outstation_address=OUTSTATION)
+    config = MasterConfig(address=address, outstation_address=outstation)
     master = _Raw(config=config, handler=_Recorder(seen))
     runner = MasterTcpRunner(
         master=master, host="127.0.0.1", port=port, response_timeout=PATIENCE_S
@@ -222,6 +224,13 @@ async def py1815_master(
         yield peer
     finally:
         await outstation.close()
+
+
+@asynccontextmanager
+async def yadnp3_master(port: int, *args: Any, **settings: Any) -> AsyncIterator[Peer]:
+    module = lazily("tests.interop.dnp3.peers_yadnp3_master")
+    async with module.yadnp3_master(port, *args, **settings) as peer:
+        yield peer
 
 
 MASTERS: dict[str, Callable[[int], Any]] = {

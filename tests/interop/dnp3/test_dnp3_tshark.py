@@ -16,13 +16,12 @@ from gateway.model.point import PointKind
 from tests.interop.dnp3.master_face import eventually
 from tests.interop.dnp3.master_rig import AO, BO, device, running, tcp, until
 from tests.interop.dnp3.outstation_rig import TIME_MS, serving
-from tests.interop.dnp3.peers_master import py1815_master
+from tests.interop.dnp3.peers_master import py1815_master, yadnp3_master
 from tests.interop.dnp3.peers_outstation import (
     dnp3py_outstation,
     py1815_outstation,
     yadnp3_outstation,
 )
-from tests.interop.dnp3.peers_yadnp3_master import yadnp3_master
 from tests.interop.dnp3.tap import Dissection, Tap, dissected
 
 pytestmark = [pytest.mark.interop, pytest.mark.needs("tshark")]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ssl
 
-import opendnp3
 import pytest
 
 from gateway.links.dnp3.config import ChannelConfig
 from gateway.model.errors import ConfigError
 from gateway.site.pki import PkiPaths, ensure_pki
+from tests.interop.dnp3.lazily import lazily
 from tests.interop.dnp3.master_rig import device, running, until
 from tests.interop.dnp3.peers_outstation import free_port, py1815_outstation, yadnp3_outstation
 
@@ -59,6 +59,7 @@ async def test_a_thousand_analogs_over_py1815s_tls(pki):
 
 
 async def test_yadnp3s_tls(pki):
+    opendnp3 = lazily("opendnp3")
     config = opendnp3.TLSConfig(
         str(pki.ca.certificate), str(pki.server.certificate), str(pki.server.key)
     )

@@ -11,17 +11,15 @@ import pytest
 
 from gateway.model.command import CommandStatus
 from tests.interop.dnp3.master_face import eventually
-from tests.interop.dnp3.peers_yadnp3_master import yadnp3_master
+from tests.interop.dnp3.peers_master import yadnp3_master
 
 pytestmark = pytest.mark.interop
-#: As the command line registers it.
-START = "import typer; from gateway.commands.outstation import outstation; typer.run(outstation)"
 
 
 @asynccontextmanager
 async def started():
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", START, "--conformance", "--port", "0",
+        sys.executable, "-m", "gateway", "outstation", "--conformance", "--port", "0",
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -35,9 +33,11 @@ async def started():
             async with asyncio.timeout(5):
                 return (await reader.readline()).decode().strip()
 
-        yield port, command
-        assert await command("quit") == "ok"
-        writer.close()
+        try:
+            yield port, command
+            assert await command("quit") == "ok"
+        finally:
+            writer.close()
         async with asyncio.timeout(10):
             assert await process.wait() == 0
     finally:

@@ -9,8 +9,7 @@ from gateway.model.command import CommandMode, CommandStatus
 from gateway.model.point import PointKind
 from tests.interop.dnp3.master_face import Event, eventually
 from tests.interop.dnp3.outstation_rig import LOOPBACK, TIME_MS, serving
-from tests.interop.dnp3.peers_master import MASTERS, py1815_master
-from tests.interop.dnp3.peers_yadnp3_master import yadnp3_master
+from tests.interop.dnp3.peers_master import MASTERS, py1815_master, yadnp3_master
 
 pytestmark = pytest.mark.interop
 RESTART, CLASSES, OVERFLOW = 0x80, 0x0E, 0x0800

@@ -69,8 +69,10 @@ async def test_no_certificate_is_refused(pki: PkiPaths) -> None:
             reader, writer = await asyncio.open_connection(
                 "127.0.0.1", rig.port, ssl=theirs(pki, None)
             )
-            await reader.read(1)  # TLS 1.3 tells the client only now
-            writer.transport.abort()
+            try:
+                await reader.read(1)  # TLS 1.3 tells the client only now
+            finally:
+                writer.transport.abort()
         except (ssl.SSLError, ConnectionError):
             pass
         await eventually(lambda: rig.outstation.statistics.handshakes_failed == 1)

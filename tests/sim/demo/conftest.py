@@ -50,12 +50,12 @@ class Watched:
             await asyncio.sleep(0.1)
         raise AssertionError(f"not within {timeout_s} s")
 
-    def points(self, *devices: str, poll: str = "") -> list[str]:
-        """Polled points of devices, of one poll group where one is given."""
+    def fast(self, *devices: str) -> list[str]:
+        """Points of devices in their fast poll group: Modbus's fast one, DNP3's events."""
         return [
             point.spec.id
             for point in self.site.points
-            if point.device.name in devices and (not poll or point.source.poll == poll)
+            if point.device.name in devices and point.source.poll in ("fast", "events")
         ]
 
     def since(self, at_s: float) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 import os
 import signal
@@ -67,6 +68,23 @@ async def until_truth(folder: Path, process: asyncio.subprocess.Process) -> None
             await asyncio.sleep(0.1)
 
 
+def the_utility_saw_the_feeder(seen: dict) -> None:
+    """Over DNP3: all points of the map and of the DER, events in time, controls judged."""
+    with (ROOT / "hil/sites/ieee13/maps/dnp3.csv").open(newline="") as file:
+        mapped = sum(row["object"] != "OS" for row in csv.DictReader(file))  # dnp3py reads none
+    assert seen["points_by_outstation"]["1024"] == mapped
+    assert seen["points_by_outstation"]["1025"] > 50
+    assert seen["polls"] >= 10
+    assert seen["events"] > 100
+    assert seen["newest_lag_s_median"] < 1.0
+    assert (seen["lost_points"], seen["fault"]) == (0, "")
+    assert seen["head_difference_pct"] < 1.0, "noise is 0.2 %, time a step's"
+    assert abs(seen["der"]["hz"] - 60) < 0.1
+    assert seen["der"]["p_max_rtg"] == 330e3
+    # beyond the last tap is refused; the tap it is on is the utility's to command over the DMS
+    assert [c["status"] for c in seen["controls"]] == ["OUT_OF_RANGE", "SUCCESS"]
+
+
 @pytest.mark.demo
 async def test_a_short_demo_prints_one_object_with_sensible_physics(tmp_path: Path) -> None:
     process = await start(tmp_path, "--seconds", "15", "--no-tui", "--json", "--port-base", "0")
@@ -86,11 +104,13 @@ async def test_a_short_demo_prints_one_object_with_sensible_physics(tmp_path: Pa
     # status, capability, forecast, P, Q and limit of the operator's, statuses of the DMS's
     assert score["group_messages"] > 6
     page = (tmp_path / "report.html").read_text()
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
     assert "<script" not in page
     for external in ('src="', 'href="http', "@import", "<link"):
         assert external not in page
-    assert json.loads((tmp_path / "report.json").read_text())["score"] == score
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["score"] == score
+    the_utility_saw_the_feeder(report["northbound"])
 
 
 @pytest.mark.demo
@@ -99,7 +119,7 @@ async def test_nothing_is_left_behind(tmp_path: Path, signal_number: signal.Sign
     process = await start(tmp_path, "--no-tui", "--port-base", "0")
     await until_truth(tmp_path, process)
     children = descendants(process.pid)
-    assert len(children) >= 9, "plant, seven devices, gateway"
+    assert len(children) >= 10, "plant, eight devices, gateway"
     os.kill(process.pid, signal_number)
     _, errors = await asyncio.wait_for(process.communicate(), 20)
     assert b"Traceback" not in errors

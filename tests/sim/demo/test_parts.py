@@ -29,10 +29,12 @@ from hil.bench import Bench, BenchError
 from hil.demo.ports import free_ports, moved
 from hil.demo.script import SCRIPT, steps_within
 from hil.demo.session import DEFAULT_SITE
+from hil.demo.setpoints import asked as asked_of
 from hil.demo.sitecopy import copy_site, read_site
 from hil.demo.table import View, draw
 from hil.demo.truthtail import TruthTail
 from hil.demo.wire import CURVE, Ask, read_answer, request
+from hil.report.record import Northbound
 from hil.scenario import DEFAULT_SCENARIO, load_scenario
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -102,6 +104,33 @@ def test_a_copied_site_is_valid_and_moved_and_the_original_untouched(tmp_path: P
     assert {p: p.read_bytes() for p in DEFAULT_SITE.rglob("*") if p.is_file()} == before
 
 
+def test_a_master_finds_the_sites_points_and_ders() -> None:
+    facts = read_site(DEFAULT_SITE).outstation
+    assert facts is not None
+    assert facts.address == 1024
+    assert facts.points["AI", 0] == "feeder.head_p"
+    assert facts.points["AO", 1] == "reg_b.tap_cmd"
+    assert facts.ders == {1025: "AN2018-001"}
+
+
+@pytest.mark.parametrize(
+    ("name", "points", "power_w", "reactive_power_var"),
+    [
+        ("pv675", {"q_set": -5e3, "q_set_ena": 1.0, "p_set": 1e3, "p_set_ena": 0.0}, None, -5e3),
+        ("pv634", {"q_set_held": -50.0, "q_set_on": 1.0}, None, -66e3),
+        ("pv634", {"p_set_held": 40.0, "p_set_on": 1.0, "q_set_held": 9.0}, 108e3, None),
+        ("mg680", {"held_p": 80e3, "held_p_active": 1.0}, 80e3, None),
+    ],
+)
+def test_set_points_are_watts_and_vars_whatever_a_der_speaks(
+    name: str, points: dict[str, float], power_w: float | None, reactive_power_var: float | None
+) -> None:
+    scenario = load_scenario(DEFAULT_SCENARIO)
+    value = {f"{name}.{point}": v for point, v in points.items()}.get
+    assert asked_of(scenario, name, "p", value) == power_w
+    assert asked_of(scenario, name, "q", value) == reactive_power_var
+
+
 def test_free_ports_differ() -> None:
     assert len(set(free_ports(20))) == 20
 
@@ -134,7 +163,9 @@ def test_the_table_marks_what_is_out_and_lost_and_fits_the_screen() -> None:
     points |= {"pv675.p": [425e3, 1, 0], "pv675.q": [1e3, 4, 0]}
     status = {"points": points, "messages": [], "commands_sent": 3, "comm_lost_points": 2}
     truth = {"v_pu": {"675.2": 1.0612, "611.3": 0.9401, "634.1": 1.0}}
-    view = View(scenario, voltages, status, truth, 11, (), 30.0, 600.0)
+    points |= {"pv634.q_set_held": [50.0, 1, 0], "pv634.q_set_on": [1.0, 1, 0]}
+    seen = Northbound(points={1024: 145}, polls=3, events=5841, lags_s=[0.25])
+    view = View(scenario, voltages, status, truth, 11, (), 30.0, 600.0, "", seen)
     console = Console(width=100, height=40, file=io.StringIO())
     with console.capture() as capture:
         console.print(draw(view))
@@ -143,6 +174,10 @@ def test_the_table_marks_what_is_out_and_lost_and_fits_the_screen() -> None:
     assert "0.9401 ▼" in text
     assert "nodes outside in truth: 2   without control: 11" in text
     assert "425.0" in text
+    (pv634,) = (line for line in text.splitlines() if line.startswith("pv634"))
+    assert "DNP3" in pv634
+    assert "66.0" in pv634, "50 % of 132 kvar"
+    assert "utility, DNP3: 145 points, 5841 events, lag 0.2 s" in text
     assert text.count("lost") >= 2
     assert len(text.splitlines()) <= 40
     assert max(map(len, text.splitlines())) <= 100

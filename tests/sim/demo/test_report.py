@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from lxml import etree
 
 from hil.report.feeder import Branch, load_drawing
-from hil.report.record import Exchange, Recording, Samples
+from hil.report.northbound import head_difference_pct, summary
+from hil.report.record import Control, Exchange, Northbound, Recording, Samples
 from hil.report.report import verdict, write_report
 from hil.report.run import Run
 from hil.report.score import demo_score, feeder_score, measure
@@ -34,6 +36,7 @@ def run(seconds: int = 100, **powers_w: np.ndarray) -> Run:
         power_w={POI: powers_w.get("p", zero), "pv": zero},
         reactive_power_var={POI: powers_w.get("q", zero), "pv": zero},
         loss_w=np.full_like(time_s, 3600.0),
+        head_w=10.0 * time_s,
     )
 
 
@@ -173,3 +176,40 @@ def test_the_page_is_whole_by_itself(tmp_path: Path) -> None:
         assert 'aria-label="' in picture
         etree.fromstring(picture)
     assert "1 nodes out" in page
+
+
+def northbound(*head: tuple[float, float]) -> Northbound:
+    return Northbound(
+        points={1024: 70, 1025: 75},
+        polls=4,
+        events=900,
+        lags_s=[0.1, 0.2, 1.5],
+        head_time_s=[at_s for at_s, _ in head],
+        head_w=[power_w for _, power_w in head],
+        der={"p": 118.5e3},
+        controls=[Control(95.0, "reg_b.tap_cmd", "tap <20", "OUT_OF_RANGE", 12.0)],
+    )
+
+
+def test_what_the_master_saw_is_compared_at_its_source_times() -> None:
+    """The truth rises by 10 W a second to 1 kW; an event half way between steps is on the line."""
+    assert head_difference_pct(northbound((20.0, 200.0), (30.5, 305.0)), run()) == 0.0
+    assert head_difference_pct(northbound((20.0, 210.0)), run()) == pytest.approx(1.0)
+    assert head_difference_pct(northbound((500.0, 0.0)), run()) is None, "after the run"
+    assert summary(northbound())["newest_lag_s_median"] == 0.2
+    assert summary(Northbound())["newest_lag_s_median"] is None
+
+
+def test_the_report_tells_what_the_utility_saw(tmp_path: Path) -> None:
+    drawing = load_drawing(load_scenario(DEFAULT_SCENARIO).feeder)
+    told = replace(recording(), northbound=northbound((20.0, 210.0), (30.0, 300.0)))
+    write_report(tmp_path, run(), run(), told, drawing)
+    page = (tmp_path / "report.html").read_text()
+    assert "70 points of 1024 and 75 points of 1025" in page
+    assert "tap &lt;20" in page
+    assert "OUT_OF_RANGE" in page
+    part = json.loads((tmp_path / "report.json").read_text())["northbound"]
+    assert (part["points"], part["events"], part["polls"]) == (145, 900, 4)
+    assert part["controls"][0]["status"] == "OUT_OF_RANGE"
+    write_report(tmp_path, run(), run(), recording(), drawing)
+    assert "utility" not in (tmp_path / "report.html").read_text(), "no master, no section"

@@ -10,7 +10,8 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from hil.devices.modbus_server import DeviceServer, Registers
 from hil.plant.engine import Feeder
-from hil.plant.world import Plant
+from hil.plant.terminals import Instruments
+from hil.plant.world import Plant, Snapshot
 from hil.scenario import DEFAULT_SCENARIO, Scenario, load_scenario
 
 Serve = Callable[[int, Registers], AbstractAsyncContextManager[AsyncModbusTcpClient]]
@@ -25,6 +26,18 @@ def scenario() -> Scenario:
 def plant(scenario: Scenario) -> Plant:
     """A fresh plant; OpenDSS is one per process, so a test holds one at a time."""
     return Plant(scenario, Feeder(scenario.feeder))
+
+
+@pytest.fixture
+def snapshot(plant: Plant) -> Snapshot:
+    """The plant's first moment."""
+    return plant.step(plant.uncontrolled(0.0), 0.0)
+
+
+@pytest.fixture
+def quiet(scenario: Scenario) -> Instruments:
+    """Instruments without noise."""
+    return Instruments(scenario.model_copy(update={"noise": type(scenario.noise)()}))
 
 
 @pytest.fixture

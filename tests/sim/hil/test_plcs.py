@@ -11,7 +11,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from hil.devices.feeder_plc import FeederPlc
 from hil.devices.mc_plc import McPlc, build_mc_plc
 from hil.plant.terminals import Instruments
-from hil.plant.world import Plant, Snapshot
+from hil.plant.world import Snapshot
 from hil.scenario import Scenario
 from hil.wire import Message
 
@@ -36,17 +36,6 @@ async def code(client: AsyncModbusTcpClient, call: str, *args: object, unit: int
     """Exception code of a request, 0 if it was taken."""
     answer = await getattr(client, call)(*args, device_id=unit)
     return answer.exception_code if answer.isError() else 0
-
-
-@pytest.fixture
-def snapshot(plant: Plant) -> Snapshot:
-    return plant.step(plant.uncontrolled(0.0), 0.0)
-
-
-@pytest.fixture
-def quiet(scenario: Scenario) -> Instruments:
-    """Instruments without noise."""
-    return Instruments(scenario.model_copy(update={"noise": type(scenario.noise)()}))
 
 
 @pytest.fixture

@@ -84,6 +84,16 @@ def test_a_deadband_finer_than_the_points_own_cannot_be_kept(folder):
     assert faults(folder) == ["dnp3.csv:2:26 deadband 10 is below the point's own 1000"]
 
 
+def test_each_master_may_have_a_deadband_of_its_own(folder):
+    rewrite(folder, "AI,0,2,5,7,2000", "AI,0,2,5,7,2000 ems=5000")
+    assert load_site(folder).dnp3_map[0].deadband == {"": 2000.0, "ems": 5000.0}
+    rewrite(folder, "2000 ems=5000", "2000 oms=5000")
+    assert faults(folder) == ["dnp3.csv:2:26 there is no master 'oms'"]
+    rewrite(folder, "2000 oms=5000", "much")
+    (fault,) = faults(folder)
+    assert fault.startswith("dnp3.csv:2:26 'deadband' = 'much'")
+
+
 def test_a_variation_that_does_not_exist_is_refused(folder):
     rewrite(folder, "AI,0,2,5,7,2000", "AI,0,2,9,7,2000")
     assert faults(folder) == ["dnp3.csv:2:22 there is no group 30 variation 9"]
@@ -134,3 +144,17 @@ def test_a_dnp3_device_belongs_on_a_dnp3_link(folder):
     assert faults(folder) == [
         "devices.csv:3:21 profile 'dnp3_der_an2018' speaks dnp3, link 'lan' is modbus-tcp"
     ]
+
+
+def test_a_host_that_is_no_network_is_located(folder):
+    second = '\n[[dnp3_outstation.master]]\nname = "two"\naddress = 2\nhosts = ["nowhere"]\n'
+    (folder / "site.toml").write_text(SITE + second)
+    assert any(
+        "'nowhere' does not appear to be an IPv4 or IPv6 network" in f for f in faults(folder)
+    )
+
+
+def test_two_masters_of_one_name_are_told_apart_at_check(folder):
+    second = '\n[[dnp3_outstation.master]]\nname = "ems"\naddress = 3\n'
+    (folder / "site.toml").write_text(SITE + second)
+    assert faults(folder) == ["site.toml:6:2 two masters share a name"]

@@ -190,6 +190,10 @@ def carry_out(control: Control, points: Delivery) -> Generator[Request | Wait, A
     if status is CommandStatus.SUCCESS and output.feedback is not None:
         status, detail = yield from _follow(control, output.feedback, points)
     control.finish(status, detail)
+    if status is CommandStatus.SUCCESS and output.reads_back:
+        # many outstations report no events of their outputs: ask what it holds now
+        group = STATIC_GROUP[output.type]
+        yield Request(Function.READ, range_header(group, 0, output.index, output.index))
     return End.DONE
 
 

@@ -33,8 +33,8 @@ class Sink(Protocol):
     ) -> None:
         """Take engineering values with their flags and times."""
 
-    def touch(self, indices: Indices) -> None:
-        """These stand: their source answers."""
+    def touch(self, indices: Indices) -> bool:
+        """These stand: their source answers. True where some were lost and not read since."""
 
     def mark_comm_lost(self, indices: Indices) -> None:
         """Keep the values, add COMM_LOST."""
@@ -108,10 +108,13 @@ class Delivery:
         measurement = self._store.at(position)
         return measurement.value if measurement.is_good else None
 
-    def touch(self) -> None:
-        """The outstation answers: what it did not report has not changed."""
-        if self.positions.size:
-            self._store.touch(self.positions)
+    def touch(self) -> bool:
+        """The outstation answers: what it did not report has not changed.
+
+        Returns:
+            Whether some points grew too old meanwhile and have to be read again.
+        """
+        return bool(self.positions.size) and self._store.touch(self.positions)
 
     def lose(self) -> None:
         """The outstation is lost."""

@@ -49,6 +49,8 @@ class OutputPoint:
         feedback_s: how long it may take.
         feedback_tolerance: how far it may stay away, engineering units. Rounding of integers
             on both sides is allowed for anyway.
+        reads_back: whether the output's own status is read after each control it took, so that
+            the store shows what it holds without waiting for the next scan.
     """
 
     point: str
@@ -65,6 +67,7 @@ class OutputPoint:
     feedback: int | None = None
     feedback_s: float = 5.0
     feedback_tolerance: float = 0.0
+    reads_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,9 @@ class Jobs:
             self._state.time_syncs += 1
             self._pause_s[need] = now.s + polls.SYNC_PAUSE_S
         if need in (Need.INTEGRITY, Need.POLL):
-            self._points.touch()
+            if self._points.touch():  # a scan came late: what it reports does not say what stands
+                self._schedule.want([Need.INTEGRITY], self._not_before(Need.INTEGRITY, now))
+                self._pause_s[Need.INTEGRITY] = now.s + polls.REREAD_PAUSE_S
             if self._promised and self._state.events == self._events_before:
                 # it says that it holds events and gives none: not asked again at once
                 self._pause_s[Need.POLL] = now.s + polls.EMPTY_PAUSE_S

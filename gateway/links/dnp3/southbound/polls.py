@@ -38,6 +38,8 @@ ANY_EVENTS = Iin.CLASS_1_EVENTS | Iin.CLASS_2_EVENTS | Iin.CLASS_3_EVENTS
 INTEGRITY_CLASSES = (1, 2, 3, 0)
 #: Pause before something that was refused, or did not help, is asked for again.
 REFUSED_PAUSE_S, SYNC_PAUSE_S, EMPTY_PAUSE_S = 30.0, 60.0, 1.0
+#: Pause between integrity polls for points that grew too old between scans.
+REREAD_PAUSE_S = 10.0
 #: Index of the device restart indication among the internal indications.
 _RESTART_BIT = 7
 

@@ -123,6 +123,28 @@ def test_an_error_indication_is_a_refusal(clock, iin, status, output):
     assert d.state.connected
 
 
+def test_what_an_output_holds_is_read_back_before_the_next_control(clock):
+    output = OutputPoint("d.latch", BO, 3, mode=DO, reads_back=True)
+    d = desk(clock)
+    d.start()
+    d.operate(output, 1.0)
+    d.operate(LATCH, 0.0)
+    d.answer(d.expect(DIRECT).body)
+    assert d.results[0].status is S.SUCCESS  # whoever asked does not wait for it
+    d.expect(READ, bytes.fromhex("0a00000303"))
+    d.answer(bytes.fromhex("0a0200030381"))
+    d.expect(DIRECT)
+
+
+def test_what_was_refused_is_not_read_back(clock):
+    d = desk(clock)
+    d.start()
+    d.operate(OutputPoint("d.latch", BO, 3, mode=DO, reads_back=True), 1.0)
+    d.answer(with_status(d.expect(DIRECT).body, S.LOCAL))
+    assert d.results[0].status is S.LOCAL
+    assert d.ask() is None
+
+
 def test_a_select_then_an_operate_with_the_next_sequence_and_nothing_between(clock):
     d = desk(clock, scans=((1.0, (1,)),))
     d.start()

@@ -175,6 +175,26 @@ def test_touched_by_every_answer_a_quiet_point_does_not_age(clock):
 # ------------------------------------------------------------------ unknown objects
 
 
+def test_points_that_grew_too_old_between_two_scans_are_read_again(clock):
+    d = desk(clock, scans=((1.0, (1,)),))
+    d.start()
+    d.report(binary_event(0, 1, T0))
+    assert d.good("BI0")
+    clock.advance(11.0)  # longer than the points' age limit, and no request was overdue
+    d.store.age()
+    assert not d.good("BI0")
+    d.expect(READ)
+    d.answer()
+    assert not d.good("BI0")  # an empty answer does not say that the old value stands
+    d.expect(READ, INTEGRITY)
+    d.answer(bytes.fromhex("0102000000 81"))
+    assert d.good("BI0")
+    clock.advance(1.0)
+    d.expect(READ)
+    d.answer()
+    assert d.ask() is None  # what the outstation does not have is not asked for on and on
+
+
 def test_an_object_of_known_size_is_walked_over(clock):
     d = desk(clock, scans=((1.0, (0,)),))
     d.start()
