@@ -7,8 +7,11 @@ thousand times a poll is done here: full frames are built all at once.
 from __future__ import annotations
 
 import struct
+from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from py1815 import crc, link, transport
 
 from gateway.links.dnp3.frame_reader import Frame, FrameReader, checksum, checksums
@@ -52,14 +55,13 @@ def user_data(
 ) -> tuple[bytes, int]:
     """A fragment as unconfirmed user-data frames, and the sequence the next one starts with."""
     control = link.control_byte(from_master=from_master, primary=True, function=UNCONFIRMED)
-    whole = max(0, len(fragment) - 1) // transport.MAX_PAYLOAD  # full segments before the last
+    whole = _full_segments(len(fragment))
     octets = b""
     if whole:
         head = _head(link.MAX_USER_DATA, control, destination, source)
-        octets = _full_frames(head, fragment, whole, first_sequence)
-    last = transport.header_byte(first=not whole, final=True, sequence=first_sequence + whole)
-    rest = bytes((last,)) + fragment[whole * transport.MAX_PAYLOAD :]
-    octets += _head(len(rest), control, destination, source) + _checked(rest)
+        marks = _marks(whole, first_sequence)
+        octets = _full_frames(head, fragment[: whole * transport.MAX_PAYLOAD], marks)
+    octets += _last_frame(fragment, whole, control, destination, source, first_sequence)
     return octets, (first_sequence + whole + 1) % transport.SEQUENCE_MODULUS
 
 
@@ -79,27 +81,109 @@ def _checked(data: bytes) -> bytes:
     return b"".join(block + checksum(block).to_bytes(crc.SIZE, "little") for block in blocks)
 
 
-def _full_frames(head: bytes, fragment: bytes, count: int, first_sequence: int) -> bytes:
-    """The first ``count`` segments of a fragment as frames; none of them is its last.
+def _full_segments(octets: int) -> int:
+    """Full segments before the last of a fragment."""
+    return max(0, octets - 1) // transport.MAX_PAYLOAD
+
+
+def _marks(count: int, first_sequence: int) -> NDArray[np.uint8]:
+    """Transport octets of the first segments of a fragment, none of which is its last."""
+    marks = ((np.arange(count) + first_sequence) % transport.SEQUENCE_MODULUS).astype(np.uint8)
+    marks[:1] |= transport.FIR_MASK
+    return marks
+
+
+def _last_frame(
+    fragment: bytes, whole: int, control: int, destination: int, source: int, first_sequence: int
+) -> bytes:
+    last = transport.header_byte(first=not whole, final=True, sequence=first_sequence + whole)
+    rest = bytes((last,)) + fragment[whole * transport.MAX_PAYLOAD :]
+    return _head(len(rest), control, destination, source) + _checked(rest)
+
+
+def _full_frames(head: bytes, data: bytes, marks: NDArray[np.uint8]) -> bytes:
+    """Full segments as frames: their octets one after the other, and a transport octet of each.
 
     All blocks at once: one CRC after the other costs more than everything else of a response.
     """
+    count = len(marks)
     segments = np.empty((count, link.MAX_USER_DATA), dtype=np.uint8)
-    segments[:, 0] = (np.arange(count) + first_sequence) % transport.SEQUENCE_MODULUS
-    segments[0, 0] |= transport.FIR_MASK
-    taken = np.frombuffer(fragment, dtype=np.uint8, count=count * transport.MAX_PAYLOAD)
-    segments[:, 1:] = taken.reshape(count, transport.MAX_PAYLOAD)
+    segments[:, 0] = marks
+    segments[:, 1:] = np.frombuffer(data, dtype=np.uint8).reshape(count, transport.MAX_PAYLOAD)
     blocks = np.zeros((count, _FULL_BLOCKS + 1, _BLOCK), dtype=np.uint8)
     blocks[:, :-1] = segments[:, :-_TAIL].reshape(count, _FULL_BLOCKS, _BLOCK)
     blocks[:, -1, -_TAIL:] = segments[:, -_TAIL:]
     checks = checksums(blocks).astype("<u2")[..., np.newaxis].view(np.uint8)
     frames = np.empty((count, link.MAX_FRAME), dtype=np.uint8)
     frames[:, : link.HEADER_SIZE] = np.frombuffer(head, dtype=np.uint8)
-    body = frames[:, link.HEADER_SIZE : -_TAIL - crc.SIZE].reshape(count, _FULL_BLOCKS, -1)
+    body = frames[:, link.HEADER_SIZE : -_TAIL - crc.SIZE].reshape(
+        count, _FULL_BLOCKS, _BLOCK + crc.SIZE
+    )
     body[..., :_BLOCK], body[..., _BLOCK:] = blocks[:, :-1], checks[:, :-1]
     frames[:, -_TAIL - crc.SIZE : -crc.SIZE] = blocks[:, -1, -_TAIL:]
     frames[:, -crc.SIZE :] = checks[:, -1]
     return frames.tobytes()
+
+
+class FramedAhead:
+    """Fragments of one answer framed before they go out, with all their CRCs in one pass.
+
+    What is known only when one goes out is its header, in the first block of its first frame.
+
+    Args:
+        bodies: what stands behind the header of each.
+        destination, source: link addresses.
+        header: octets of a fragment's header.
+        first_sequence: of the first one's transport; nothing may go out between them.
+    """
+
+    def __init__(
+        self, bodies: Sequence[bytes], destination: int, source: int, header: int,
+        first_sequence: int,
+    ) -> None:  # fmt: skip
+        self._header = header
+        self._bodies = deque(bodies)
+        self._frames: deque[bytes] = deque()
+        self._sequence = first_sequence
+        control = link.control_byte(from_master=False, primary=True, function=UNCONFIRMED)
+        fragments = [bytes(header) + body for body in bodies]
+        counts = [_full_segments(len(fragment)) for fragment in fragments]
+        marks: list[NDArray[np.uint8]] = []
+        sequence = first_sequence
+        for fragment, whole in zip(fragments, counts, strict=True):
+            marks.append(_marks(whole, sequence))
+            last = _last_frame(fragment, whole, control, destination, source, sequence)
+            self._frames.append(last)
+            sequence += whole + 1
+        full = b"".join(
+            fragment[: whole * transport.MAX_PAYLOAD]
+            for fragment, whole in zip(fragments, counts, strict=True)
+        )
+        head = _head(link.MAX_USER_DATA, control, destination, source)
+        octets, at = _full_frames(head, full, np.concatenate(marks)), 0
+        for whole in counts:
+            begin, at = at, at + whole * link.MAX_FRAME
+            self._frames.append(octets[begin:at] + self._frames.popleft())
+
+    def take(self, fragment: bytes, sequence: int) -> tuple[bytes, int] | None:
+        """As :func:`user_data`; None where this is not the fragment that was expected next."""
+        if not self._bodies or sequence != self._sequence % transport.SEQUENCE_MODULUS:
+            return None
+        if fragment[self._header :] != self._bodies[0]:
+            return None
+        self._bodies.popleft()
+        frames, whole = self._frames.popleft(), _full_segments(len(fragment))
+        self._sequence += whole + 1
+        if not whole:  # no first block of known size, and little to gain
+            return None
+        begin = link.HEADER_SIZE
+        known = begin + 1 + self._header
+        block = (
+            frames[begin : begin + 1] + fragment[: self._header] + frames[known : begin + _BLOCK]
+        )
+        behind = frames[begin + _BLOCK + crc.SIZE :]
+        octets = frames[:begin] + _checked(block) + behind
+        return octets, self._sequence % transport.SEQUENCE_MODULUS
 
 
 def link_frame(

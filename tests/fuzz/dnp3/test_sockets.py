@@ -18,7 +18,7 @@ from tests.interop.dnp3.outstation_rig import LOOPBACK, Rig, serving
 from tests.unit.links.dnp3.outstation_bench import link_frame, octets
 
 PATIENCE_S, BREATH_S = 2.0, 0.55
-ATTACKS, CUT_ATTACKS, LIES_TOLD = 300, 10, 200
+ATTACKS, CUT_ATTACKS, LIES_TOLD = 300, 10, 112
 
 
 class Master:

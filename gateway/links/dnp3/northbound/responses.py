@@ -44,9 +44,12 @@ class ReadResponse:
         self._filters = tuple(filters)
         self._blocks = deque(blocks)
         self._newest = events.newest
+        self._coming: deque[bytes] = deque()
 
     def part(self, room: int) -> Part:
         """The next fragment's objects; those before it are confirmed."""
+        if self._coming:
+            return Part(self._coming.popleft(), NO_EVENTS, not self._coming)
         octets: list[bytes] = []
         rows = NO_EVENTS
         if self._filters:
@@ -59,6 +62,12 @@ class ReadResponse:
             self._filters = ()
         octets += self._take_static(room)
         return Part(b"".join(octets), rows, not self._blocks)
+
+    def coming(self, room: int) -> tuple[bytes, ...]:
+        """Fragments still to come, where they are static objects alone and so known by now."""
+        while self._blocks and not self._filters:
+            self._coming.append(b"".join(self._take_static(room)))
+        return tuple(self._coming)
 
     def _take_events(self, room: int) -> tuple[bytes, Rows, bool]:
         most = room // SMALLEST_EVENT

@@ -23,6 +23,7 @@ from gateway.links.dnp3.codec import (
 from gateway.links.dnp3.frames import (
     BROADCASTS,
     Frame,
+    FramedAhead,
     FrameReader,
     Reassembler,
     link_frame,
@@ -85,6 +86,7 @@ class Session:
         self._broadcasts = Reassembler(config.max_fragment)
         self._out = bytearray()
         self._transport_sequence = 0
+        self._ahead: FramedAhead | None = None
         self._pending: _Pending | None = None
         self._deferred: Request | None = None
         self._waiting: deque[Request] = deque()
@@ -106,7 +108,7 @@ class Session:
         self.controls.forget()
         self._out.clear()
         self._waiting.clear()
-        self._pending = self._deferred = self._last = None
+        self._ahead = self._pending = self._deferred = self._last = None
 
     def outgoing(self) -> bytes:
         """Octets to send now; each is given once."""
@@ -290,6 +292,7 @@ class Session:
             self._answer(request, Reply(iin=error.iin))
             return
         response = ReadResponse(self.association.events, plan.filters, plan.blocks)
+        self._ahead = None
         self._send_part(request, response, request.fragment.control.sequence, plan.iin)
 
     def _send_part(
@@ -302,6 +305,11 @@ class Session:
         first: bool = True,
     ) -> None:
         part = response.part(self._room)
+        if self._ahead is None and (coming := response.coming(self._room)):
+            self._ahead = FramedAhead(
+                [part.body, *coming], self.association.master.address, self._config.address,
+                RESPONSE_HEADER, self._transport_sequence,
+            )  # fmt: skip
         iin = self.association.indications(request.now_s, part.rows) | extra
         overflow = bool(iin & Iin.EVENT_BUFFER_OVERFLOW)
         confirm = bool(len(part.rows)) or overflow or not part.final
@@ -373,9 +381,11 @@ class Session:
 
     def _send(self, fragment: bytes) -> None:
         if fragment:
-            octets, self._transport_sequence = user_data(
+            sequence = self._transport_sequence
+            framed = None if self._ahead is None else self._ahead.take(fragment, sequence)
+            octets, self._transport_sequence = framed or user_data(
                 fragment, self.association.master.address, self._config.address,
-                from_master=False, first_sequence=self._transport_sequence,
+                from_master=False, first_sequence=sequence,
             )  # fmt: skip
             self._out += octets
 
