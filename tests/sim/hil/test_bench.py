@@ -146,9 +146,12 @@ async def test_no_orphan_when_the_bench_is_killed() -> None:
         cwd=Path(__file__).parents[3],
     )
     assert process.stdout is not None
-    assert json.loads(await asyncio.wait_for(process.stdout.readline(), 30))["ready"] == "bench"
-    children = children_of(process.pid)
-    assert len(children) == 9
-    os.kill(process.pid, signal.SIGKILL)
-    await process.wait()
+    try:
+        said = await asyncio.wait_for(process.stdout.readline(), 30)
+        assert json.loads(said)["ready"] == "bench"
+        children = children_of(process.pid)
+        assert len(children) == 9
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        await process.wait()
     await until(lambda: not any(alive(pid) for pid in children))
