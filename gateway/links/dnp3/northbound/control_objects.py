@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +100,7 @@ def parse_controls(body: bytes) -> ControlBody:
         if block.indices is None:
             raise ObjectError("a control carries its index", 0)
         blocks.append(block)
-        objects = np.frombuffer(block.data, dtype=kind.layout)
+        objects = np.frombuffer(block.data, dtype=kind.layout).tolist()
         controls += [
             _control(kind, index, one) for index, one in zip(block.indices, objects, strict=True)
         ]
@@ -108,14 +109,15 @@ def parse_controls(body: bytes) -> ControlBody:
     return ControlBody(tuple(blocks), tuple(controls))
 
 
-def _control(kind: ObjectType, index: int, one: np.void) -> ControlObject:
+def _control(kind: ObjectType, index: int, fields: tuple[Any, ...]) -> ControlObject:
+    """One object: code and count of a relay or the value of an output first, its status last."""
     if kind.point is PointType.BINARY_OUTPUT:
-        value, fault = _state(int(one["code"]), int(one["count"]))
+        value, fault = _state(fields[0], fields[1])
     else:
-        value, fault = float(one["value"]), CommandStatus.SUCCESS
+        value, fault = float(fields[0]), CommandStatus.SUCCESS
         if not math.isfinite(value):
             fault = CommandStatus.OUT_OF_RANGE
-    if int(one["status"]) != 0:  # the status is ours to fill in
+    if fields[-1] != 0:  # the status is ours to fill in
         fault = CommandStatus.FORMAT_ERROR
     return ControlObject(kind.point, index, value, fault)
 

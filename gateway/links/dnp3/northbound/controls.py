@@ -168,7 +168,7 @@ class ControlDesk:
     def _judge(self, control: ControlObject, count: int) -> CommandStatus:
         """Whether a control may be carried out now."""
         station = self._association.station
-        (row,) = station.database.columns[control.type].rows([control.index])
+        row = station.database.columns[control.type].row(control.index)
         verdicts = (
             (count > self._config.max_controls, CommandStatus.TOO_MANY_OBJS),
             (row < 0, CommandStatus.NOT_SUPPORTED),

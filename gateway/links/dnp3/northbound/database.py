@@ -145,6 +145,10 @@ class Columns:
         found: Indices = self._row_of[np.minimum(wanted, len(self._row_of) - 1)]
         return found
 
+    def row(self, index: int) -> int:
+        """Row of one index, -1 where there is no such point."""
+        return int(self._row_of[min(index, len(self._row_of) - 1)])
+
     def rows_between(self, start: int, stop: int) -> Indices:
         """Rows of the points from an index to another, both included."""
         low, high = np.searchsorted(self.indices, (start, stop + 1))
