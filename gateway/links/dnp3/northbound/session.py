@@ -23,16 +23,14 @@ from gateway.links.dnp3.codec import (
 from gateway.links.dnp3.frames import (
     BROADCASTS,
     Frame,
-    FramedAhead,
     FrameReader,
     Reassembler,
-    link_frame,
-    user_data,
 )
 from gateway.links.dnp3.northbound import requests
 from gateway.links.dnp3.northbound.controls import ControlDesk, ControlRequest
 from gateway.links.dnp3.northbound.events import NO_EVENTS, Rows
 from gateway.links.dnp3.northbound.link_station import LinkStation
+from gateway.links.dnp3.northbound.outbox import Outbox
 from gateway.links.dnp3.northbound.reads import plan_read
 from gateway.links.dnp3.northbound.responses import ReadResponse
 from gateway.links.dnp3.northbound.station import Association, Reply, Request
@@ -84,9 +82,7 @@ class Session:
         self._reader = FrameReader()
         self._reassembler = Reassembler(config.max_fragment)
         self._broadcasts = Reassembler(config.max_fragment)
-        self._out = bytearray()
-        self._transport_sequence = 0
-        self._ahead: FramedAhead | None = None
+        self._out = Outbox(config.address, association.master.address)
         self._pending: _Pending | None = None
         self._deferred: Request | None = None
         self._waiting: deque[Request] = deque()
@@ -108,13 +104,11 @@ class Session:
         self.controls.forget()
         self._out.clear()
         self._waiting.clear()
-        self._ahead = self._pending = self._deferred = self._last = None
+        self._pending = self._deferred = self._last = None
 
     def outgoing(self) -> bytes:
         """Octets to send now; each is given once."""
-        octets = bytes(self._out)
-        self._out.clear()
-        return octets
+        return self._out.take()
 
     @property
     def request(self) -> ControlRequest | None:
@@ -139,7 +133,7 @@ class Session:
             self._reassembler.reset()
             self._broadcasts.reset()
         if heard.answer is not None:
-            self._out += link_frame(heard.answer, master, station, from_master=False, primary=False)
+            self._out.link(heard.answer)
         if heard.payload:
             reassembler = self._broadcasts if to_all else self._reassembler
             fragment = reassembler.add(heard.payload)
@@ -194,7 +188,7 @@ class Session:
         if self._deferred is not None and not self.unsolicited.awaiting:
             self._read_deferred(now_s, utc_ms)
         if self._pending is None and self.association.master.unsolicited:
-            self._send(self.unsolicited.tick(now_s))
+            self._out.fragment(self.unsolicited.tick(now_s))
 
     def _unsolicited_due(self) -> float:
         return self.unsolicited.deadline() if self.association.master.unsolicited else math.inf
@@ -249,13 +243,13 @@ class Session:
     def _repeated(self, request: Request) -> bool:
         """A request sent again octet for octet gets its answer again; nothing is done twice."""
         if self._last is not None and self._last[0] == request.octets:
-            self._send(self._last[1])
+            self._out.fragment(self._last[1])
         elif (
             self._pending is not None
             and self._pending.first
             and self._pending.request.octets == request.octets
         ):
-            self._send(self._pending.octets)
+            self._out.fragment(self._pending.octets)
         else:
             return False
         self.counts["requests repeated"] += 1
@@ -292,7 +286,7 @@ class Session:
             self._answer(request, Reply(iin=error.iin))
             return
         response = ReadResponse(self.association.events, plan.filters, plan.blocks)
-        self._ahead = None
+        self._out.end()
         self._send_part(request, response, request.fragment.control.sequence, plan.iin)
 
     def _send_part(
@@ -305,11 +299,8 @@ class Session:
         first: bool = True,
     ) -> None:
         part = response.part(self._room)
-        if self._ahead is None and (coming := response.coming(self._room)):
-            self._ahead = FramedAhead(
-                [part.body, *coming], self.association.master.address, self._config.address,
-                RESPONSE_HEADER, self._transport_sequence,
-            )  # fmt: skip
+        if not self._out.is_ahead and (coming := response.coming(self._room)):
+            self._out.begin([part.body, *coming])
         iin = self.association.indications(request.now_s, part.rows) | extra
         overflow = bool(iin & Iin.EVENT_BUFFER_OVERFLOW)
         confirm = bool(len(part.rows)) or overflow or not part.final
@@ -349,7 +340,7 @@ class Session:
         if self.association.broadcast is not None:
             self.association.broadcast_shown(confirmed=False)
         octets = fragment.octets()
-        self._send(octets)
+        self._out.fragment(octets)
         if request.fragment.function != Function.READ:
             self._last = (request.octets, octets)
         return octets if confirm else None
@@ -364,7 +355,7 @@ class Session:
             return
         if control.sequence != pending.sequence:
             if not pending.first and (control.sequence + 1) % _SEQUENCES == pending.sequence:
-                self._send(pending.octets)  # the one before it again: this one got lost
+                self._out.fragment(pending.octets)  # the one before it again: this one got lost
             return
         self._pending = None
         if now_s > pending.deadline_s:
@@ -378,16 +369,6 @@ class Session:
             sequence = (pending.sequence + 1) % _SEQUENCES
             request = _at(pending.request, now_s, utc_ms)
             self._send_part(request, pending.rest, sequence, pending.extra, first=False)
-
-    def _send(self, fragment: bytes) -> None:
-        if fragment:
-            sequence = self._transport_sequence
-            framed = None if self._ahead is None else self._ahead.take(fragment, sequence)
-            octets, self._transport_sequence = framed or user_data(
-                fragment, self.association.master.address, self._config.address,
-                from_master=False, first_sequence=sequence,
-            )  # fmt: skip
-            self._out += octets
 
 
 def _at(request: Request, now_s: float, utc_ms: int) -> Request:
