@@ -14,8 +14,8 @@ from gateway.links.dnp3.northbound.connection import Line, MasterConnection, Ser
 from gateway.links.dnp3.northbound.control_objects import ControlObject
 from gateway.links.dnp3.northbound.session import Session
 from gateway.links.dnp3.northbound.station import Station
-from gateway.links.dnp3.northbound.tls import peer_name, server_context
 from gateway.links.dnp3.outstation_config import MasterConfig, OutstationConfig
+from gateway.links.dnp3.tls import peer_name, server_context
 from gateway.model.clock import Clock
 from gateway.model.command import CommandMode, CommandStatus
 from gateway.model.errors import LinkError

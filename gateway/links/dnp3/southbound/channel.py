@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from gateway.links.dnp3.config import ChannelConfig
 from gateway.links.dnp3.frame_reader import Frame, FrameReader
 from gateway.links.dnp3.southbound.association import Association
-from gateway.links.dnp3.southbound.client_tls import client_context
 from gateway.links.dnp3.southbound.commands import Control
 from gateway.links.dnp3.southbound.exchange import Now
 from gateway.links.dnp3.southbound.master_link import MasterLink
 from gateway.links.dnp3.southbound.statistics import ChannelState
 from gateway.links.dnp3.southbound.wires import MOST_WAITING, Wire, open_wire
+from gateway.links.dnp3.tls import client_context
 from gateway.model.clock import Clock
 from gateway.model.errors import ConfigError
 

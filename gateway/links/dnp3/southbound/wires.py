@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.links.dnp3.config import ChannelConfig
-from gateway.links.dnp3.southbound.client_tls import client_context
 from gateway.links.dnp3.southbound.serial import open_serial
+from gateway.links.dnp3.tls import client_context
 
 #: Octets that may wait for a peer that takes none; past that the connection is given up.
 MOST_WAITING = 262_144
