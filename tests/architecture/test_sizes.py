@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = [*(ROOT / "gateway").rglob("*.py"), *(ROOT / "hil").rglob("*.py")]
+TESTS = [*(ROOT / "tests").rglob("*.py")]
 MOST_LINES, MOST_FUNCTION_LINES = 400, 60
 
 
@@ -22,6 +23,12 @@ def test_files_and_functions_are_small(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < MOST_FUNCTION_LINES, node.name
+
+
+def test_no_test_file_is_large():
+    assert [
+        path.name for path in TESTS if path.read_text(encoding="utf-8").count("\n") > MOST_LINES
+    ] == []
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
