@@ -28,7 +28,9 @@ def outstation(
 ) -> None:
     """Serve a DNP3 outstation for certification-style tests until Ctrl-C, SIGTERM or quit.
 
-    The first line printed says both ports.
+    The first line printed says both ports. The control socket takes a command a line (nc will do):
+    set TYPE INDEX VALUE, flags TYPE INDEX BITS, string INDEX TEXT, local|inhibit|trouble on|off,
+    restart, quit. TYPE is bi, bo, dbi, ctr, ai or ao.
     """
     if not conformance:
         fail("say --conformance: a site's own outstations are served by tieline run")

@@ -80,5 +80,6 @@ async def test_commands_that_make_no_sense_are_refused() -> None:
             "string 9 x",
         ):
             assert (await command(text)).startswith("error: "), text
+        assert "set TYPE INDEX VALUE" in await command("help")  # whoever asks is told what there is
         assert await command("string 0 hello world") == "ok"
         assert await command("flags ai 2 5") == "ok"

@@ -44,6 +44,10 @@ _MAP = {
     PointKind.AI: (2, 5, 7),
     PointKind.AO: (2, 3, 7),
 }
+_COMMANDS = (
+    "set TYPE INDEX VALUE, flags TYPE INDEX BITS, string INDEX TEXT, "
+    "local|inhibit|trouble on|off, restart, quit"
+)
 _MAX_LINE = 1024
 _SWITCH = {"on": True, "off": False}
 
@@ -141,7 +145,7 @@ class ConformanceOutstation:
             elif name in self._on:
                 self._on[name] = _SWITCH[words[0]]
             else:
-                return f"error: there is no command {name!r}"
+                return f"error: there is no command {name!r}; there are: {_COMMANDS}"
         except (KeyError, IndexError, ValueError, LocalProtocolError) as error:
             return f"error: {line!r} cannot be done: {error}"
         return "ok"
