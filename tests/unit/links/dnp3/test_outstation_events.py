@@ -25,11 +25,6 @@ CLASS_1, CLASS_2, CLASS_3, OVERFLOW = 0x02, 0x04, 0x08, 0x0800
 ALL_EVENTS = "3C 02 06 3C 03 06 3C 04 06"
 
 
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
-
-
 def test_class_bits_say_what_waits_and_not_what_is_in_the_answer(bench: Bench) -> None:
     bench.put(BI, 0, 1)
     bench.put(AI, 0, 5)

@@ -13,11 +13,6 @@ FCB = 0x20
 READ = octets("C0 C0 01 1E 00 00 00 00")
 
 
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
-
-
 def test_reset_link_is_acknowledged(bench: Bench) -> None:
     assert bench.send(link_frame(RESET)) == [(ACK, b"")]
 

@@ -22,11 +22,6 @@ from tests.unit.links.dnp3.outstation_bench import (
 RESTART, UNKNOWN, PARAMETER, NO_FUNC = 0x0080, 0x0200, 0x0400, 0x0100
 
 
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
-
-
 def test_class_0_reads_every_point_in_its_own_variation(bench: Bench) -> None:
     bench.put(BI, 1, 1)
     bench.put(DBI, 1, 2)

@@ -12,11 +12,6 @@ ALL_STATIONS, NEED_TIME, LOCAL, TROUBLE, RESTART = 0x01, 0x10, 0x20, 0x40, 0x80
 NO_FUNC, UNKNOWN, PARAMETER = 0x0100, 0x0200, 0x0400
 
 
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
-
-
 def indications(bench: Bench, sequence: int = 15) -> int:
     return bench.one(f"{0xC0 | sequence:02X} 01 01 00 00 00 00").iin
 
