@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.commands import audit, demo, group, outstation, points, run
+from gateway.commands import audit, cert, demo, group, outstation, points, run
 
 app = typer.Typer(
     name="tieline",
@@ -22,6 +22,7 @@ app.command()(points.lock)
 app.command()(audit.audit)
 app.command()(outstation.outstation)
 app.add_typer(group.app, name="group")
+app.add_typer(cert.app, name="cert")
 
 
 def main() -> None:

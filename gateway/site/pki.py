@@ -11,21 +11,30 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import ipaddress
-import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.model.errors import ConfigError, ConfigIssue
+from gateway.site.pem_files import (
+    KeyPair,
+    PrivateKey,
+    check_fits,
+    load_certificate,
+    load_key,
+    pair_of,
+    pem,
+    pem_error,
+    renew,
+    write_new,
+)
 
 _CA_LIFE, _LEAF_LIFE = dt.timedelta(days=3650), dt.timedelta(days=730)
 #: Certificates begin a little earlier, for peers whose clocks are behind.
@@ -35,17 +44,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ANY = ("0.0.0.0", "::", "")  # noqa: S104 - not bound here
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-#: Ours are elliptic; an authority of the operator's may have RSA.
-_Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 _PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPair:
-    """A certificate and its key, PEM."""
-
-    certificate: Path
-    key: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,13 @@ def pki_paths(folder: Path, clients: Sequence[str] = ()) -> PkiPaths:
     """
     for name in clients:
         if _CLIENT.fullmatch(name) is None:
-            raise _error(folder, f"client name {name!r} cannot be used", "use letters and digits")
+            raise pem_error(
+                folder, f"client name {name!r} cannot be used", "use letters and digits"
+            )
     return PkiPaths(
-        ca=_pair(folder, "ca"),
-        server=_pair(folder, "server"),
-        clients={name: _pair(folder, f"client-{name}") for name in clients},
+        ca=pair_of(folder, "ca"),
+        server=pair_of(folder, "server"),
+        clients={name: pair_of(folder, f"client-{name}") for name in clients},
     )
 
 
@@ -120,38 +121,38 @@ class _Authority:
     def __init__(self, pair: KeyPair, moment: dt.datetime) -> None:
         self._pair = pair
         self._moment = moment
-        self._key: _Key | None = None
+        self._key: PrivateKey | None = None
         if not pair.certificate.exists():
-            self._key = _key(pair.key)
-            _write_new(pair.certificate, _pem(self._self_signed(self._key)), 0o644)
+            self._key = load_key(pair.key)
+            write_new(pair.certificate, pem(self._self_signed(self._key)), 0o644)
         elif pair.key.exists():
-            self._key = _key(pair.key)
-        self.certificate = _certificate(pair.certificate, moment)
+            self._key = load_key(pair.key)
+        self.certificate = load_certificate(pair.certificate, moment)
         if self._key is not None:
-            _check_fits(pair, self.certificate, self._key)
+            check_fits(pair, self.certificate, self._key)
 
     def ensure(self, pair: KeyPair, profile: _Profile) -> None:
         """Make the pair where it is missing, check it where it is not."""
         if not pair.certificate.exists():
             if self._key is None:
-                raise _error(
+                raise pem_error(
                     pair.certificate,
                     f"is not there, and without {self._pair.key.name} none can be issued here",
                     "have it issued by the owner of the CA and put it there with its key",
                 )
-            _write_new(pair.certificate, _pem(self._issued(_key(pair.key), profile)), 0o644)
+            write_new(pair.certificate, pem(self._issued(load_key(pair.key), profile)), 0o644)
         elif not pair.key.exists():
             remedy = f"put the key of {pair.certificate.name} there, or remove that as well"
-            raise _error(pair.key, "is not there", remedy)
-        certificate = _certificate(pair.certificate, self._moment)
-        _check_fits(pair, certificate, _key(pair.key))
+            raise pem_error(pair.key, "is not there", remedy)
+        certificate = load_certificate(pair.certificate, self._moment)
+        check_fits(pair, certificate, load_key(pair.key))
         try:
             certificate.verify_directly_issued_by(self.certificate)
         except (ValueError, TypeError, InvalidSignature):
             message = f"was not issued by {self._pair.certificate.name}"
-            raise _error(pair.certificate, message, _renew(pair)) from None
+            raise pem_error(pair.certificate, message, renew(pair)) from None
 
-    def _self_signed(self, key: _Key) -> x509.Certificate:
+    def _self_signed(self, key: PrivateKey) -> x509.Certificate:
         name = _name(f"Tieline site CA {secrets.token_hex(4)}")
         builder = _builder(name, name, key.public_key(), self._moment, _CA_LIFE)
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
@@ -162,7 +163,7 @@ class _Authority:
             .sign(key, hashes.SHA256())
         )
 
-    def _issued(self, key: _Key, profile: _Profile) -> x509.Certificate:
+    def _issued(self, key: PrivateKey, profile: _Profile) -> x509.Certificate:
         if self._key is None:
             raise RuntimeError("only an authority with a key issues")
         end = self.certificate.not_valid_after_utc - self._moment
@@ -191,11 +192,12 @@ class _Authority:
 
 def _server_profile(host: str) -> _Profile:
     names = dict.fromkeys((*_LOOPBACK, *([] if host in _ANY else [host])))
-    alternatives = tuple(_general_name(name) for name in names)
+    alternatives = tuple(general_name(name) for name in names)
     return _Profile("tieline", ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
 
 
-def _general_name(name: str) -> x509.GeneralName:
+def general_name(name: str) -> x509.GeneralName:
+    """A host's name or address as a certificate's alternative name."""
     with contextlib.suppress(ValueError):
         return x509.IPAddress(ipaddress.ip_address(name))
     return x509.DNSName(name)
@@ -237,51 +239,6 @@ def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
-def _pair(folder: Path, stem: str) -> KeyPair:
-    return KeyPair(folder / f"{stem}.crt", folder / f"{stem}.key")
-
-
-def _key(path: Path) -> _Key:
-    """The key in a file; a new one where there is no file."""
-    if not path.exists():
-        made = ec.generate_private_key(ec.SECP256R1())
-        encoded = made.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        _write_new(path, encoded, 0o600)
-    if path.stat().st_mode & 0o077:
-        raise _error(path, "can be read by others than its owner", f"chmod 600 {path}")
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError):
-        # the library's own words may quote the file: keep them out of logs
-        raise _error(path, "is not a PEM key without a password", "put the right file") from None
-    if not isinstance(key, _Key):
-        raise _error(path, "is neither an elliptic-curve nor an RSA key", "issue one on P-256")
-    return key
-
-
-def _certificate(path: Path, moment: dt.datetime) -> x509.Certificate:
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError):
-        raise _error(path, "is not a PEM certificate", "put the right file") from None
-    if moment > certificate.not_valid_after_utc:
-        message = f"expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
-        raise _error(path, message, _renew(KeyPair(path, path.with_suffix(".key"))))
-    if moment < certificate.not_valid_before_utc:
-        message = f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
-        raise _error(path, message, "check the clock")
-    return certificate
-
-
-def _check_fits(pair: KeyPair, certificate: x509.Certificate, key: _Key) -> None:
-    if _spki(certificate.public_key()) != _spki(key.public_key()):
-        raise _error(pair.certificate, f"does not belong to {pair.key.name}", _renew(pair))
-
-
 def _check_host(path: Path, host: str) -> None:
     """A certificate for another host would fail at every client, so it fails here."""
     if host in _ANY or host in _LOOPBACK:
@@ -291,48 +248,6 @@ def _check_host(path: Path, host: str) -> None:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         names = x509.SubjectAlternativeName([])
-    if _general_name(host) not in names:
+    if general_name(host) not in names:
         pair = KeyPair(path, path.with_suffix(".key"))
-        raise _error(path, f"is not for the host {host!r}", _renew(pair))
-
-
-def _spki(key: PublicKeyTypes) -> bytes:
-    return key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-
-
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that is whole or absent, and leave one that is there as it is."""
-    with _temporary(path) as draft:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was first: its file counts
-            os.link(draft, path)
-
-
-@contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        yield draft
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _renew(pair: KeyPair) -> str:
-    return (
-        f"remove {pair.certificate.name} and {pair.key.name} and start again, "
-        "or put the right ones there"
-    )
-
-
-def _error(path: Path, message: str, remedy: str) -> ConfigError:
-    return ConfigError([ConfigIssue(str(path), 0, 0, message, remedy)])
+        raise pem_error(path, f"is not for the host {host!r}", renew(pair))

@@ -24,7 +24,8 @@ from gateway.links.cim.config import ClientConfig, ServerConfig
 from gateway.links.cim.server import GroupServer
 from gateway.links.cim.tls import client_context, server_context
 from gateway.site.clock import SystemClock
-from gateway.site.pki import KeyPair, PkiPaths, ensure_pki
+from gateway.site.pem_files import KeyPair
+from gateway.site.pki import PkiPaths, ensure_pki
 
 XML = {"Content-Type": "application/xml"}
 

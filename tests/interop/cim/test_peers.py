@@ -20,7 +20,8 @@ from gateway.groups.xml import decode_reply, encode
 from gateway.links.cim.client import GroupClient
 from gateway.links.cim.tls import client_context
 from gateway.model.errors import LinkError
-from gateway.site.pki import KeyPair, ensure_pki
+from gateway.site.pem_files import KeyPair
+from gateway.site.pki import ensure_pki
 from tests.interop.cim.conftest import XML, Endpoint, serving, status
 
 pytestmark = [pytest.mark.interop, pytest.mark.needs("curl")]
