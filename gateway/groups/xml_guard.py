@@ -58,15 +58,6 @@ def identity_of(root: etree._Element) -> Identity:
     return Identity(text("MessageID"), text("DMSId"), text("GroupId"))
 
 
-def at(root: etree._Element, path: str) -> etree._Element | None:
-    """The element a schema's message points at with its own path."""
-    try:
-        found = _elements(root.xpath(path))
-    except etree.XPathError:
-        return None
-    return found[0] if found else None
-
-
 def _elements(result: object) -> list[etree._Element]:
     if not isinstance(result, list):
         return []

@@ -63,6 +63,16 @@ def path_of(element: etree._Element) -> str:
     return "/" + "/".join(reversed(steps))
 
 
+def at(root: etree._Element, path: str) -> etree._Element | None:
+    """The element a schema's message points at with its own path."""
+    try:
+        found = root.xpath(path)
+    except etree.XPathError:
+        return None
+    first = found[0] if isinstance(found, list) and found else None
+    return first if isinstance(first, etree._Element) else None
+
+
 def _step(element: etree._Element) -> str:
     name = etree.QName(element).localname[:MAX_NAME]
     before = sum(1 for _ in element.itersiblings(element.tag, preceding=True))

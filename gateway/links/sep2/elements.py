@@ -25,17 +25,22 @@ class Leaf:
 
     Attributes:
         name: the type's name in the standard, or ``xs:`` and a name of XML Schema.
-        base: the type it restricts; where that is a type of the standard it merely renames it.
+        base: the type of XML Schema it restricts, or the leaf it gives another name.
         facets: the restrictions, as XML Schema names them.
         parse: text to value; raises ValueError with what is wrong, without the text.
         format: value to text, still to be escaped; raises ValueError where it does not fit.
     """
 
     name: str
-    base: str
+    base: str | Leaf
     facets: tuple[tuple[str, int], ...]
     parse: Callable[[str], Any]
     format: Callable[[Any], str]
+
+    @property
+    def is_text(self) -> bool:
+        """Its text may have characters to be escaped."""
+        return self.base == "xs:string" or self.name == "xs:anyURI"
 
 
 @dataclass(frozen=True, slots=True)

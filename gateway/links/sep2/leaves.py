@@ -33,10 +33,10 @@ def _integer(name: str, base: str, lowest: int, highest: int, *facets: tuple[str
 
 
 def _renamed(name: str, leaf: Leaf) -> Leaf:
-    return Leaf(name, leaf.name, (), leaf.parse, leaf.format)
+    return Leaf(name, leaf, (), leaf.parse, leaf.format)
 
 
-def _bits(name: str, octets: int, *, full_width: bool = False, base: str = "") -> Leaf:
+def _bits(name: str, octets: int, *, full_width: bool = False) -> Leaf:
     """Hexadecimal digits as a number: leading zeros do not count, clients leave them out."""
     digits = 2 * octets
 
@@ -48,8 +48,7 @@ def _bits(name: str, octets: int, *, full_width: bool = False, base: str = "") -
             raise ValueError(f"not from 0 to {digits} hexadecimal digits")
         return f"{value:0{digits}X}" if full_width else _even(f"{value:X}")
 
-    facets = () if base else (("maxLength", octets),)
-    return Leaf(name, base or "xs:hexBinary", facets, parse, form)
+    return Leaf(name, "xs:hexBinary", (("maxLength", octets),), parse, form)
 
 
 def _hex_digits(text: str, digits: int) -> str:
@@ -152,7 +151,7 @@ SignedPerCent = Annotated[int, _renamed("SignedPerCent", _I16)]
 #: Exponent of ten.
 PowerOfTenMultiplierType = Annotated[int, _renamed("PowerOfTenMultiplierType", _I8)]
 #: Compared as a number: peers shorten it.
-MRIDType = Annotated[int, _bits("mRIDType", 16, full_width=True, base="HexBinary128")]
+MRIDType = Annotated[int, _renamed("mRIDType", _bits("HexBinary128", 16, full_width=True))]
 VersionType = Annotated[int, _renamed("VersionType", _U16)]
 SFDIType = Annotated[int, _renamed("SFDIType", _U40)]
 PINType = Annotated[int, _renamed("PINType", _U32)]
