@@ -99,13 +99,14 @@ _U48 = _integer("UInt48", "xs:unsignedLong", 0, 2**48 - 1, ("maxInclusive", 2**4
 _I8 = _integer("Int8", "xs:byte", -(2**7), 2**7 - 1)
 _I16 = _integer("Int16", "xs:short", -(2**15), 2**15 - 1)
 _I32 = _integer("Int32", "xs:int", -(2**31), 2**31 - 1)
+# Its own limits, too, are as the standard's schema has them: 2 ** 47 is not one less.
 _I48 = _integer(
     "Int48",
     "xs:long",
     -(2**47),
-    2**47 - 1,
+    2**47,
     ("minInclusive", -(2**47)),
-    ("maxInclusive", 2**47 - 1),
+    ("maxInclusive", 2**47),
 )
 _I64 = _integer("Int64", "xs:long", -(2**63), 2**63 - 1)
 

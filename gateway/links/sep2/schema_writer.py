@@ -34,9 +34,7 @@ def _main() -> etree._Element:
     schema = _schema(NAMESPACE, "csipaus", CSIP_AUS)
     _add(schema, "import", namespace=CSIP_AUS, schemaLocation=PROFILE)
     for root in ROOTS:
-        extension = _extension(_add(schema, "element", name=root.__name__), root.__name__)
-        _add(extension, "attribute", name="schemaVer", type="Version")
-        _any_attribute(extension)
+        _add(schema, "element", name=root.__name__, type=root.__name__)
     for cls in classes().values():
         _resource(schema, cls)
     marked = [(part, part.mark) for part in _all_parts() if isinstance(part.mark, Element)]
@@ -51,8 +49,6 @@ def _main() -> etree._Element:
     leaves = {leaf.name: leaf for part in _all_parts() for leaf in _leaves(part.kind)}
     for name in sorted(leaves):
         _leaf(schema, leaves[name])
-    version = _add(_add(schema, "simpleType", name="Version"), "restriction", base="xs:string")
-    _add(version, "pattern", value=r"[1-9][0-9]{0,2}[.](0|[1-9][0-9]{0,2})")
     later = _add(schema, "complexType", name=_LATER)
     _add(
         _add(later, "sequence"),
