@@ -21,6 +21,8 @@ def scale(number: float, lowest: int, highest: int) -> tuple[int, int]:
     """
     if not math.isfinite(number):
         raise ValueError("not a finite number")
+    if number < 0 <= lowest:
+        raise ValueError(f"{number:g} is negative")
     exact = Decimal(repr(float(number))).normalize()
     exponent = exact.as_tuple().exponent
     start = max(LEAST_POWER, min(0, exponent if isinstance(exponent, int) else 0))

@@ -47,6 +47,9 @@ class GenuineXsd:
     def __init__(self, edition: int) -> None:
         root = etree.parse(path_of(edition)).getroot()
         self.schema = etree.XMLSchema(root)
+        self.defaults = {
+            node.get("name") for node in root.iter(f"{XS}element") if node.get("default")
+        }
         self.types = {
             node.get("name"): node
             for node in root

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from gateway.links.sep2.elements import CSIP_AUS, element
+from gateway.links.sep2.elements import CSIP_AUS, attribute, element
 from gateway.links.sep2.leaves import (
+    AnyURI,
     Boolean,
     DeviceCategoryType,
+    HexBinary8,
     Int16,
     OneHourRangeType,
     PerCent,
@@ -23,6 +25,7 @@ from gateway.links.sep2.resources.base import (
     DateTimeInterval,
     Link,
     RespondableSubscribableIdentifiedObject,
+    SubscribableIdentifiedObject,
     SubscribableList,
 )
 from gateway.links.sep2.resources.quantities import (
@@ -210,12 +213,16 @@ class DERControlList(SubscribableList):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DefaultDERControl(RespondableSubscribableIdentifiedObject):
+class DefaultDERControl(SubscribableIdentifiedObject):
     """What holds while no control does.
 
     Enter-service settings and gradients in the units of DERSettings.
     """
 
+    reply_to: Annotated[AnyURI | None, attribute("replyTo", edition=2023)] = None
+    response_required: Annotated[HexBinary8 | None, attribute("responseRequired", edition=2023)] = (
+        None
+    )
     der_control_base: Annotated[DERControlBase, element("DERControlBase")]
     set_es_delay: Annotated[UInt32 | None, element("setESDelay")] = None
     set_es_high_freq: Annotated[UInt16 | None, element("setESHighFreq")] = None

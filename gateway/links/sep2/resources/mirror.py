@@ -7,7 +7,7 @@ from typing import Annotated
 
 from gateway.links.sep2.elements import attribute, element
 from gateway.links.sep2.leaves import LFDI, TimeType, UInt8, UInt32
-from gateway.links.sep2.resources.base import Link, List, SubscribableList
+from gateway.links.sep2.resources.base import Link, List
 from gateway.links.sep2.resources.metering import (
     MeterReadingBase,
     Reading,
@@ -56,8 +56,9 @@ class MirrorUsagePoint(UsagePointBase):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MirrorUsagePointList(SubscribableList):
+class MirrorUsagePointList(List):
     """The usage points clients post to."""
 
+    subscribable: Annotated[UInt8 | None, attribute("subscribable", edition=2023)] = None
     poll_rate: Annotated[UInt32 | None, attribute("pollRate")] = None
     items: Annotated[tuple[MirrorUsagePoint, ...], element("MirrorUsagePoint")] = ()
