@@ -16,7 +16,6 @@ from lxml import etree
 from gateway.model.errors import RemoteProtocolError
 
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]*?\bencoding\s*=\s*["']([^"']*)["']""")
-_ELEMENTS = etree.XPath("count(//*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +98,28 @@ def _not_utf8(data: bytes) -> str:
 def _outsized(root: etree._Element, limits: XmlLimits) -> str:
     if root.getroottree().docinfo.internalDTD is not None:
         return "a DTD is not taken"
-    if _too_deep(limits.max_depth)(root):
+    # one question for all three: evaluating an XPath costs more than its answer
+    if not _too_much(limits)(root):
+        return ""
+    if etree.XPath(_deeper(limits))(root):
         return f"deeper than {limits.max_depth} elements"
-    elements = _ELEMENTS(root)
-    if not isinstance(elements, float) or elements > limits.max_elements:
+    if etree.XPath(_more(limits))(root):
         return f"more than {limits.max_elements} elements"
-    if _too_many(limits.max_attributes)(root):
-        return f"an element with more than {limits.max_attributes} attributes"
-    return ""
+    return f"an element with more than {limits.max_attributes} attributes"
 
 
 @cache
-def _too_deep(depth: int) -> etree.XPath:
-    return etree.XPath("boolean(" + "/*" * (depth + 1) + ")")
+def _too_much(limits: XmlLimits) -> etree.XPath:
+    wide = f"boolean(//*[count(@*) > {limits.max_attributes}])"
+    return etree.XPath(f"{_deeper(limits)} or {_more(limits)} or {wide}")
 
 
-@cache
-def _too_many(attributes: int) -> etree.XPath:
-    return etree.XPath(f"boolean(//*[count(@*) > {attributes}])")
+def _deeper(limits: XmlLimits) -> str:
+    return "boolean(" + "/*" * (limits.max_depth + 1) + ")"
+
+
+def _more(limits: XmlLimits) -> str:
+    return f"count(//*) > {limits.max_elements}"
 
 
 def _parser() -> etree.XMLParser:

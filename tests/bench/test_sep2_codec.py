@@ -1,7 +1,7 @@
 """What a DERControl costs to write, to read, and to judge.
 
-FACTS of comparison: typed bindings do about 2,000 a second. The floor asserted is five times that,
-best of several rounds, so that what else the machine does falls out.
+Typed bindings do about 2,000 a second. The floor asserted is five times that, best of several
+rounds, so that what else the machine does falls out.
 """
 
 from __future__ import annotations

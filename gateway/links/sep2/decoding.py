@@ -19,6 +19,8 @@ from gateway.links.sep2.shape import base_of, classes, own_parts, parts
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _BLANKS = " \t\r\n"
 _OURS = f"{{{NAMESPACE}}}"
+_TEXT = "text where elements are due"
+_MIXED = etree.XPath("(//*[*]/text()[normalize-space()])[1]/..")
 
 
 class MisfitError(Exception):
@@ -59,6 +61,10 @@ def read_document(root: etree._Element) -> Any:
     """
     if not root.tag.startswith(_OURS):
         raise MisfitError(root, f"not in the namespace {NAMESPACE}")
+    if isinstance(mixed := _MIXED(root), list) and mixed:
+        node = mixed[0]
+        assert isinstance(node, etree._Element)  # noqa: S101 - what the path selects
+        raise MisfitError(node, _TEXT)
     name = root.tag[len(_OURS) :]
     declared = _roots().get(name)
     if declared is None:
@@ -72,10 +78,8 @@ def _read(node: etree._Element, cls: type) -> Any:
     for key in node.keys():  # noqa: SIM118 - an element's iterator gives its children
         if (found := plan.attributes.get(key)) is not None:
             values[found[0]] = _parsed(found[1], node.get(key, ""), node)
-    _check_blank(node, node.text)
     position = -1
     for child in node:
-        _check_blank(node, child.tail)
         slot = plan.elements.get(child.tag)
         if slot is None:
             if not _extends(child.tag):
@@ -89,12 +93,9 @@ def _read(node: etree._Element, cls: type) -> Any:
         if misplaced:
             raise MisfitError(child, "out of order, or once too often")
         _store(values, slot, child)
+    if position < 0 and (node.text or "").strip(_BLANKS) and not len(node):
+        raise MisfitError(node, _TEXT)
     return _made(cls, plan, values, node)
-
-
-def _check_blank(node: etree._Element, text: str | None) -> None:
-    if text is not None and text.strip(_BLANKS):
-        raise MisfitError(node, "text between elements")
 
 
 def _extends(tag: str) -> bool:

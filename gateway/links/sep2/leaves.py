@@ -19,6 +19,8 @@ _HEX = re.compile(r"[0-9A-Fa-f]*")
 
 def _integer(name: str, base: str, lowest: int, highest: int, *facets: tuple[str, int]) -> Leaf:
     def parse(text: str) -> int:
+        if len(text) < 20 and text.isascii() and text.isdigit():
+            return check(int(text))
         stripped = text.strip(_BLANKS)
         if not _INTEGER.fullmatch(stripped):
             raise ValueError("not a whole number")

@@ -213,7 +213,9 @@ def test_elements_of_others_are_passed_over():
         ('<opModConnect xmlns="">1</opModConnect>', "not an element of DERControlBase"),
         ("<opModMaxLimW>1</opModMaxLimW><opModConnect>1</opModConnect>", "out of order"),
         ("<opModConnect>1</opModConnect><opModConnect>1</opModConnect>", "once too often"),
-        ("text", "text between elements"),
+        ("text", "DERControlBase: text where elements are due"),
+        ("<opModConnect>1</opModConnect>text", "DERControlBase: text where elements are due"),
+        ('<opModVoltVar href="/c">text</opModVoltVar>', "VoltVar: text where elements are due"),
         ("<opModTargetW><value>1</value></opModTargetW>", "multiplier is missing"),
     ],
 )
@@ -279,3 +281,25 @@ def test_a_curve_has_one_to_ten_points():
 def test_a_mistake_of_ours_is_no_document(wrong, reason):
     with pytest.raises(LocalProtocolError, match=reason):
         encode(wrong)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ('all="x" results="0"', "not a whole number"),
+        ('all="-1" results="0"', "not from 0 to 4294967295"),
+        ('results="0"', "all is missing"),
+        ('all="0"', "results is missing"),
+        ('all="0" results="0" subscribable="256"', "not from 0 to 255"),
+        ('all="0" results="0" n:all="0" xmlns:n="urn:ieee:std:2030.5:ns"', ""),
+        ('all="0" results="0" href=" /l " unknown="1" schemaVer="2.2"', ""),
+    ],
+)
+def test_an_attribute_is_judged_where_it_is_known(attributes, reason):
+    body = f"<DERControlList {NS} {attributes}/>".encode()
+    if reason:
+        with pytest.raises(Sep2DecodeError, match=reason):
+            decode(body)
+    else:
+        href = "/l" if "href" in attributes else None
+        assert decode(body) == DERControlList(href=href, all=0, results=0)
