@@ -35,10 +35,11 @@ from gateway.groups.messages import (
 )
 from gateway.groups.summary import reply_line, request_line
 from gateway.groups.xml import decode
-from gateway.groups.xml_faults import Fault, InvalidMessageError
+from gateway.groups.xml_faults import InvalidMessageError
 from gateway.groups.xml_guard import MAX_BYTES, parse
 from gateway.model.der import Excitation
 from gateway.model.errors import ConfigIssue
+from gateway.model.xml_places import Fault
 
 app = typer.Typer(
     name="group",

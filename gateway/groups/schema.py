@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from gateway.groups.xml_faults import MAX_FAULTS, Fault, Places
-from gateway.groups.xml_guard import at, parse
+from gateway.groups.xml_guard import parse
 from gateway.model.data import data_folder
+from gateway.model.xml_places import MAX_FAULTS, Fault, Places, at
 
 if TYPE_CHECKING:
     import xmlschema

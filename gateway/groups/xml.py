@@ -11,7 +11,7 @@ from lxml import etree
 
 from gateway.groups.messages import Address, GroupReply, GroupRequest, Result
 from gateway.groups.schema import message_schema
-from gateway.groups.xml_faults import Fault, Identity, InvalidMessageError, Places
+from gateway.groups.xml_faults import Identity, InvalidMessageError
 from gateway.groups.xml_guard import MAX_BYTES, identity_of, parse
 from gateway.groups.xml_replies import (
     read_errors,
@@ -34,6 +34,7 @@ from gateway.groups.xml_values import (
     time_text,
 )
 from gateway.model.errors import LocalProtocolError
+from gateway.model.xml_places import Fault, Places
 
 #: What a message is sent as.
 CONTENT_TYPE = "application/xml"

@@ -12,10 +12,11 @@ from aiohttp import hdrs, web
 from gateway.groups import schema
 from gateway.groups.messages import GroupRequest
 from gateway.groups.xml import CONTENT_TYPE, decode_request
-from gateway.groups.xml_faults import Fault, InvalidMessageError
+from gateway.groups.xml_faults import InvalidMessageError
 from gateway.groups.xml_guard import MAX_BYTES
 from gateway.links.cim.config import ServerConfig
 from gateway.links.cim.refusal import RefusedError
+from gateway.model.xml_places import Fault
 
 #: Larger documents are decoded in a thread, so that the loop keeps its pace.
 _INLINE_BYTES = 8 * 1024
