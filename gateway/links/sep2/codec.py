@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from lxml import etree
 
 from gateway.links.sep2.decoding import MisfitError, read_document
-from gateway.links.sep2.encoding import encode, encode_fragment, encode_list
+from gateway.links.sep2.encoding import encode, encode_fragment, encode_list, list_frame
 from gateway.links.sep2.resources import Error, Resource
 from gateway.model import xml_guard
 from gateway.model.errors import RemoteProtocolError
@@ -28,6 +28,7 @@ __all__ = [
     "encode",
     "encode_fragment",
     "encode_list",
+    "list_frame",
 ]
 
 MEDIA_TYPE = "application/sep+xml"

@@ -97,14 +97,24 @@ def encode_list(header: Resource, fragments: Iterable[bytes]) -> bytes:
     Raises:
         LocalProtocolError: the header has entries of its own.
     """
+    opening, closing = list_frame(header)
+    joined = b"".join(fragments)
+    return opening + joined + closing if joined else encode(header)
+
+
+def list_frame(header: Resource) -> tuple[bytes, bytes]:
+    """What stands before and after the entries of a list.
+
+    Args:
+        header: the list, ``all`` and ``results`` set, without entries.
+
+    Raises:
+        LocalProtocolError: the header has entries of its own.
+    """
     if getattr(header, "items", None) != ():
         raise LocalProtocolError(f"{type(header).__name__} is no list without entries")
-    document = encode(header)
-    joined = b"".join(fragments)
-    if not joined:
-        return document
     name = type(header).__name__.encode("ascii")
-    return document.removesuffix(b"/>") + b">" + joined + b"</" + name + b">"
+    return encode(header).removesuffix(b"/>") + b">", b"</" + name + b">"
 
 
 def _put(out: list[str], opening: str, closing: str, value: Any, *, csip_aus: bool) -> None:
