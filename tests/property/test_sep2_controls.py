@@ -79,6 +79,7 @@ def agree(controls: Controls, records: dict[int, EventRecord], now: int) -> None
         mrid: state
         for mrid, state in events.statuses(records.values(), now).items()
         if now < records[mrid].ends
+        and not (state.current_status >= 2 and now >= state.date_time + LINGER_S)
     }
     for mrid, state in truth.items():
         status = said[mrid]

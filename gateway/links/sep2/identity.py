@@ -64,7 +64,7 @@ def check_device_certificate(certificate_der: bytes) -> str | None:
     try:
         certificate = x509.load_der_x509_certificate(certificate_der)
         return _key_fault(certificate) or _extension_fault(certificate)
-    except ValueError as error:
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         return f"cannot be read: {error}"
 
 

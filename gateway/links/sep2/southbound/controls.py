@@ -25,6 +25,21 @@ def modes(base: DERControlBase) -> frozenset[str]:
     return frozenset(names) - _NO_MODES
 
 
+def event_of(control: DERControl, program: int, primacy: int) -> EventRecord:
+    """A control, for the event engine."""
+    return EventRecord(
+        mrid=control.mrid,
+        program=program,
+        primacy=primacy,
+        creation_time=control.creation_time,
+        start=control.interval.start,
+        duration=control.interval.duration,
+        randomize_start=control.randomize_start or 0,
+        randomize_duration=control.randomize_duration or 0,
+        modes=modes(control.der_control_base),
+    )
+
+
 @dataclass(slots=True)
 class Control:
     """One control as the server keeps it.
@@ -50,6 +65,12 @@ class Control:
     def settled(self) -> bool:
         """Whether it was superseded or cancelled, which nothing undoes."""
         return self.superseded is not None or self.record.cancelled is not None
+
+    @property
+    def over(self) -> int:
+        """When clients have nothing more to do with it, UTC s."""
+        stops = (self.record.ends, self.record.cancelled, self.superseded)
+        return min(at for at in stops if at is not None)
 
     def fragment(self, *, csip_aus: bool) -> bytes:
         """Its element, made once a status."""
@@ -138,12 +159,16 @@ class Controls:
         """Take one from the journal."""
         cancelled, randomized, superseded = json.loads(record.note)
         control = decode(record.body, DERControl)
-        event = replace(self._event(control), cancelled=cancelled, cancel_randomized=randomized)
+        event = replace(
+            event_of(control, self._program, self._primacy),
+            cancelled=cancelled,
+            cancel_randomized=randomized,
+        )
         self._keep(Control(record.number, control, event, superseded=superseded))
 
     def add(self, control: DERControl) -> Control:
         """Take a new one."""
-        made = Control(self.next_number, control, self._event(control))
+        made = Control(self.next_number, control, event_of(control, self._program, self._primacy))
         self._keep(made)
         return made
 
@@ -152,6 +177,15 @@ class Controls:
         control.record = replace(control.record, cancelled=now, cancel_randomized=randomized)
         self._lives.clear()
         self._next = 0
+
+    def make_room(self, now: int) -> Drop | None:
+        """Forget the control that clients have been done with longest; None where none is."""
+        done = [c for c in self.by_number.values() if c.over + self._linger_s <= now]
+        if not done:
+            return None
+        oldest = min(done, key=lambda control: (control.over, control.number))
+        self._remove(oldest)
+        return Drop(KIND, str(self._program), oldest.number)
 
     def refresh(self, now: int) -> tuple[frozenset[str], list[Change]]:
         """Bring every status to ``now``.
@@ -192,19 +226,6 @@ class Controls:
         self._lives.clear()
         self._next = 0
 
-    def _event(self, control: DERControl) -> EventRecord:
-        return EventRecord(
-            mrid=control.mrid,
-            program=self._program,
-            primacy=self._primacy,
-            creation_time=control.creation_time,
-            start=control.interval.start,
-            duration=control.interval.duration,
-            randomize_start=control.randomize_start or 0,
-            randomize_duration=control.randomize_duration or 0,
-            modes=modes(control.der_control_base),
-        )
-
     def _living(self, now: int) -> list[EventRecord]:
         """Events that can still change, and those that overlap them."""
         open_ = [c.record for c in self.by_number.values() if not c.settled and c.record.ends > now]
@@ -212,6 +233,8 @@ class Controls:
         return [c.record for c in self.by_number.values() if c.record.ends > min(earliest, now)]
 
     def _state(self, control: Control, now: int) -> EventState | None:
+        if control.settled and now >= control.over + self._linger_s:
+            return None  # a control renewed often would leave a list of its predecessors
         if now >= control.record.ends:
             return self._last_state(control, now)
         if control.superseded is not None:
@@ -236,12 +259,15 @@ class Controls:
         return events.EventLife(event, {}, control.superseded, None).state(event.ends - 1)
 
     def _forget(self, now: int) -> list[Change]:
-        gone = [c for c in self.by_number.values() if c.record.ends + self._retain_s <= now]
+        gone = [c for c in self.by_number.values() if c.over + self._retain_s <= now]
         for control in gone:
-            del self.by_number[control.number], self.by_mrid[control.control.mrid]
-        if gone:
-            self._lives.clear()
+            self._remove(control)
         return [Drop(KIND, str(self._program), control.number) for control in gone]
+
+    def _remove(self, control: Control) -> None:
+        del self.by_number[control.number], self.by_mrid[control.control.mrid]
+        self._lives.clear()
+        self._next = 0
 
     def _after(self, now: int) -> int | None:
         instants = [
@@ -257,8 +283,8 @@ class Controls:
             if instant is not None and instant > now
         ]
         for control in self.by_number.values():
-            ends = control.record.ends
-            later = (ends, ends + self._linger_s, int(ends + self._retain_s) + 1)
+            over = control.over
+            later = (over, over + self._linger_s, int(over + self._retain_s) + 1)
             instants.append(next((at for at in later if at > now), now + 1))
         return min(instants, default=None)
 

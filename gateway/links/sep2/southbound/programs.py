@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from gateway.links.sep2.codec import decode, encode, encode_fragment
 from gateway.links.sep2.resources import (
@@ -15,12 +15,13 @@ from gateway.links.sep2.resources import (
     DERControlBase,
     DERCurve,
     EventStatus,
+    Link,
 )
 from gateway.links.sep2.southbound.access import Client
 from gateway.links.sep2.southbound.controls import KIND, Controls
 from gateway.links.sep2.southbound.documents import SUBSCRIBABLE
 from gateway.links.sep2.southbound.ground import Ground
-from gateway.links.sep2.southbound.journal import Record
+from gateway.links.sep2.southbound.journal import Drop, Record
 from gateway.links.sep2.southbound.registrations import Registrations
 from gateway.model.errors import LinkError, LocalProtocolError, TielineError
 
@@ -76,6 +77,21 @@ class Program:
     def path(self) -> str:
         """Its path."""
         return f"/derp/{self.setup.number}"
+
+    def unused_curves(self) -> list[int]:
+        """Numbers of the curves that no control that is kept refers to, oldest first."""
+        used = {
+            value.href
+            for control in self.controls.by_number.values()
+            for field in fields(control.control.der_control_base)
+            if isinstance(value := getattr(control.control.der_control_base, field.name), Link)
+        }
+        default = self.setup.default
+        if default is not None:
+            base = default.der_control_base
+            links = (getattr(base, field.name) for field in fields(base))
+            used |= {link.href for link in links if isinstance(link, Link)}
+        return sorted(n for n in self.curves if f"{self.path}/dc/{n}" not in used)
 
     def serves(self, lfdi: str) -> bool:
         """Whether an EndDevice is in it."""
@@ -186,9 +202,13 @@ class Programs:
         """Order something; durable once it returns. See :meth:`.server.Sep2Server.add_control`."""
         program = self._program(number)
         limits = self._ground.config.storage
-        if len(program.controls.by_number) >= limits.controls:
+        room = len(program.controls.by_number) < limits.controls
+        made_room = None if room else program.controls.make_room(self._ground.now_s())
+        if not room:
             self._ground.statistics.dropped["DERControl"] += 1
-            raise ProgramFullError(f"program {number} holds {limits.controls} controls")
+            if made_room is None:
+                raise ProgramFullError(f"program {number} holds {limits.controls} controls")
+            self._ground.journal.write(made_room)
         if mrid is None:
             mrid = secrets.randbits(96) << 32 | self._ground.config.pen
         if self.by_mrid(mrid) is not None:
@@ -235,7 +255,11 @@ class Programs:
         limits = self._ground.config.storage
         if len(program.curves) >= limits.curves:
             self._ground.statistics.dropped["DERCurve"] += 1
-            raise ProgramFullError(f"program {number} holds {limits.curves} curves")
+            unused = program.unused_curves()
+            if not unused:
+                raise ProgramFullError(f"program {number} holds {limits.curves} curves")
+            del program.curves[unused[0]]
+            self._ground.journal.write(Drop(_CURVE, str(number), unused[0]))
         at = max(program.curves, default=0) + 1
         path = f"{program.path}/dc/{at}"
         placed = replace(curve, href=path)
