@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.commands import audit, cert, demo, group, outstation, points, run
+from gateway.commands import audit, cert, demo, group, outstation, points, run, sep2
 
 app = typer.Typer(
     name="tieline",
@@ -23,6 +23,7 @@ app.command()(audit.audit)
 app.command()(outstation.outstation)
 app.add_typer(group.app, name="group")
 app.add_typer(cert.app, name="cert")
+app.add_typer(sep2.app, name="sep2")
 
 
 def main() -> None:

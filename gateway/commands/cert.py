@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -31,9 +32,19 @@ def ca(folder: Folder) -> None:
 
 
 @app.command()
-def device(folder: Folder, name: Annotated[str, typer.Argument(help="Name and serial.")]) -> None:
-    """Make a device's certificate and say its LFDI, for devices.csv."""
-    _make(folder, name, ())
+def device(
+    folder: Folder,
+    names: Annotated[list[str], typer.Argument(help="A name, and serial, for each device.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Only name to LFDI, as JSON.")] = False,
+) -> None:
+    """Make a certificate for each device and say its LFDI, for devices.csv."""
+    made = [_make(folder, name, ()) for name in names]
+    if as_json:
+        lfdis = {pair.certificate.stem: _identity(pair.certificate)[0] for pair in made}
+        typer.echo(json.dumps(lfdis))
+        return
+    for pair in made:
+        _tell(pair)
 
 
 @app.command()
@@ -43,7 +54,7 @@ def server(
     name: Annotated[str, typer.Option(help="Name of the files.")] = "server",
 ) -> None:
     """Make a server's certificate."""
-    _make(folder, name, tuple(host))
+    _tell(_make(folder, name, tuple(host)))
 
 
 @app.command()
@@ -55,19 +66,27 @@ def show(certificate: Annotated[Path, typer.Argument(help="A certificate, PEM.")
         fail(str(error))
 
 
-def _make(folder: Path, name: str, hosts: tuple[str, ...]) -> None:
+def _make(folder: Path, name: str, hosts: tuple[str, ...]) -> KeyPair:
     now = dt.datetime.now(dt.UTC)
     try:
         ensure_authority(folder, now)
-        pair: KeyPair = ensure_device(folder, name, now, hosts)
-        typer.echo(f"{pair.certificate} and {pair.key}")
-        _print(pair.certificate)
+        return ensure_device(folder, name, now, hosts)
     except (ConfigError, OSError) as error:
         fail(str(error))
 
 
-def _print(path: Path) -> None:
+def _tell(pair: KeyPair) -> None:
+    typer.echo(f"{pair.certificate} and {pair.key}")
+    _print(pair.certificate)
+
+
+def _identity(path: Path) -> tuple[str, str | None]:
+    """LFDI of a certificate, and what breaks 2030.5's rules."""
     der = load_certificate(path, dt.datetime.now(dt.UTC)).public_bytes(serialization.Encoding.DER)
-    identifier, fault = lfdi(der), check_device_certificate(der)
+    return lfdi(der), check_device_certificate(der)
+
+
+def _print(path: Path) -> None:
+    identifier, fault = _identity(path)
     typer.echo(f"LFDI {identifier}\nSFDI {sfdi(identifier)}")
     typer.echo("keeps the rules of 2030.5" if fault is None else f"breaks a rule: {fault}")

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from gateway.commands.common import SiteArgument, console, fail, site_or_exit
-from gateway.site.describe import describe_point, reads_of, where
+from gateway.site.describe import describe_point, place, reads_of, where
 from gateway.site.dnp3_map import release, unreleased
 from gateway.site.site import Site, SitePoint
 
@@ -28,13 +28,12 @@ def check(folder: SiteArgument) -> None:
     for device in site.devices.values():
         points = [point for point in site.points if point.device is device]
         outputs = [point for point in points if point.spec.kind.is_output]
-        address = f"{device.host}:{device.port}" if device.host else device.link.serial_port
         table.add_row(
             device.name,
             device.profile.name,
             device.row.link,
-            address or device.link.address,
-            str(device.unit),
+            device.link.address or place(device),
+            "" if device.lfdi else str(device.unit),
             str(len(points)),
             str(len(outputs)),
             str(sum(point.spec.act for point in outputs)),

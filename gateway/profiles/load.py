@@ -17,6 +17,7 @@ _COLUMNS = {
     "modbus": (("point", "kind", "table", "register", "type"), ("scale", "offset", *_COMMON)),
     "sunspec": (("point", "kind", "model", "name"), _COMMON),
     "dnp3": (("point", "kind", "index"), ("type", "scale", "offset", "mode", "feedback", *_COMMON)),
+    "sep2": (("point", "kind", "resource", "name"), ("phase", "bit", "scale", *_COMMON)),
 }
 
 

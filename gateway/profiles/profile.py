@@ -30,6 +30,12 @@ DerRole = Literal[
 ]  # fmt: skip
 
 
+#: Where a 2030.5 point comes from: readings of a mirrored meter, the DER's resources, controls.
+Sep2Resource = Literal[
+    "Reading", "DERStatus", "DERCapability", "DERSettings", "DERAvailability", "DERControl"
+]
+
+
 class ProfilePoint(Strict):
     """One point of a device: what it is and its address in the device's protocol.
 
@@ -38,7 +44,9 @@ class ProfilePoint(Strict):
     ``register`` and ``type``; a SunSpec point ``model`` and ``name``; a DNP3 point ``index``
     within its kind, and as an output ``type`` (``int16``, ``int32``, ``float32``, ``float64``
     for AO; ``latch``, ``pulse`` or ``trip-close`` for BO), ``mode`` and ``feedback``: the point
-    that must follow within the profile's ``feedback_s``.
+    that must follow within the profile's ``feedback_s``. A 2030.5 point has ``resource`` and
+    ``name`` as the standard has them: of a reading its unit (and ``phase``), of a control its mode
+    and the part of it (``opModFixedVar.value``); ``bit`` picks one of a bit map.
     """
 
     point: PointName
@@ -52,6 +60,9 @@ class ProfilePoint(Strict):
     model: Annotated[int, Field(ge=1, le=65535)] | None = None
     name: str | None = None
     index: Annotated[int, Field(ge=0, le=65535)] | None = None
+    resource: Sep2Resource | None = None
+    bit: Annotated[int, Field(ge=0, le=31)] | None = None
+    phase: str = ""
     mode: CommandMode | None = None
     feedback: PointName | None = None
     minimum: float | None = Field(None, alias="min")
@@ -112,6 +123,24 @@ class Dnp3Quirks(Strict):
     edition: Literal["", "AN2018-001", "IEEE 1815.2-2025"] = ""
 
 
+class Sep2Quirks(Strict):
+    """What a kind of 2030.5 client wants.
+
+    Attributes:
+        control_s: how long a control holds unless it is renewed; how long a DER goes on by itself.
+        answer_s: how long it may take to say that it follows a control: with polling at least
+            its poll rate.
+        readings: how its mirrored W and var are signed: ``generation`` positive where the DER
+            delivers, or ``load`` positive where it takes (CSIP-AUS).
+        csip_aus: whether it understands the CSIP-AUS elements.
+    """
+
+    control_s: Annotated[int, Field(ge=10, le=604_800)] = 900
+    answer_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    readings: Literal["generation", "load"] = "generation"
+    csip_aus: bool = False
+
+
 class DeviceProfile(Strict):
     """A kind of device.
 
@@ -124,10 +153,11 @@ class DeviceProfile(Strict):
 
     name: str
     title: str
-    protocol: Literal["modbus", "sunspec", "dnp3"]
+    protocol: Literal["modbus", "sunspec", "dnp3", "sep2"]
     source: str
     modbus: ModbusQuirks = ModbusQuirks()
     dnp3: Dnp3Quirks = Dnp3Quirks()
+    sep2: Sep2Quirks = Sep2Quirks()
     poll: dict[str, PollGroup]
     der: dict[DerRole, PointName] = Field(default_factory=dict)
     presets: dict[DerRole, dict[PointName, float]] = Field(default_factory=dict)
@@ -147,6 +177,8 @@ class DeviceProfile(Strict):
     @property
     def timeout_s(self) -> float:
         """Longest wait for an answer unless the site says otherwise."""
+        if self.protocol == "sep2":
+            return self.sep2.answer_s
         return self.dnp3.timeout_s if self.protocol == "dnp3" else self.modbus.timeout_s
 
     def local_of(self, output: str) -> str | None:

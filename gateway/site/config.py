@@ -10,6 +10,7 @@ from gateway.profiles.profile import PointName, PollGroup
 from gateway.profiles.validate import Strict
 from gateway.site.dnp3_tables import Dnp3OutstationTable
 from gateway.site.names import Name, Port
+from gateway.site.sep2_tables import Sep2ServerTable
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -20,10 +21,11 @@ class LinkTable(Strict):
     ``modbus-tcp`` devices have an address each and share one slot scheduler; ``modbus-rtu`` is
     a serial line, ``modbus-rtu-tcp`` a terminal server's line. ``dnp3-tcp`` devices have an
     address each, and those that share one share a connection; ``dnp3-serial`` is a serial line.
+    ``sep2`` devices come to the site's own 2030.5 server; each has its LFDI as address.
     With ``ca``, ``certificate`` and ``key`` (paths from the site folder) DNP3 runs over TLS.
     """
 
-    type: Literal["modbus-tcp", "modbus-rtu", "modbus-rtu-tcp", "dnp3-tcp", "dnp3-serial"]
+    type: Literal["modbus-tcp", "modbus-rtu", "modbus-rtu-tcp", "dnp3-tcp", "dnp3-serial", "sep2"]
     driver: Literal["native", "pymodbus"] = "native"
     slot_ms: Annotated[int, Field(ge=20, le=50)] = 25
     address: str | None = None
@@ -39,7 +41,7 @@ class LinkTable(Strict):
 
     @property
     def protocol(self) -> str:
-        """Family of protocols its devices speak: ``modbus`` (SunSpec as well) or ``dnp3``."""
+        """Family of protocols its devices speak: ``modbus`` (with SunSpec), ``dnp3``, ``sep2``."""
         return self.type.partition("-")[0]
 
     @property
@@ -189,13 +191,15 @@ class SiteFile(Strict):
     mqtt: MqttTable | None = None
     modbus_server: ModbusServerTable | None = None
     dnp3_outstation: Dnp3OutstationTable | None = None
+    sep2_server: Sep2ServerTable | None = None
 
 
 class DeviceRow(Strict):
     """A row of ``devices.csv``.
 
-    ``address`` is ``host:port`` on a modbus-tcp or dnp3-tcp link; ``unit`` is the Modbus unit or
-    the DNP3 address; ``time_sync`` overrides how a DNP3 outstation's clock is set.
+    ``address`` is ``host:port`` on a modbus-tcp or dnp3-tcp link, the LFDI on a sep2 link;
+    ``unit`` is the Modbus unit or the DNP3 address; ``time_sync`` overrides how a DNP3
+    outstation's clock is set.
     """
 
     device: PointName

@@ -23,7 +23,17 @@ def where(point: SitePoint) -> str:
         return f"model {source.model} {source.name}"
     if point.device.profile.protocol == "dnp3":
         return f"{source.kind} {source.index}"
+    if point.device.profile.protocol == "sep2":
+        detail = source.phase or ("" if source.bit is None else f"bit {source.bit}")
+        return f"{source.resource} {source.name} {detail}".rstrip()
     return f"{source.table} {source.register_} {source.type or 'bit'}"
+
+
+def place(device: Device) -> str:
+    """Where a device is: host and port, serial line, or what it is known by."""
+    if device.lfdi is not None:
+        return f"LFDI {device.lfdi}"
+    return f"{device.host}:{device.port}" if device.host else str(device.link.serial_port)
 
 
 def reads_of(device: Device) -> str:
@@ -34,6 +44,8 @@ def reads_of(device: Device) -> str:
     """
     if device.profile.protocol == "dnp3":
         return "by class"
+    if device.profile.protocol == "sep2":
+        return "it posts"
     if device.profile.protocol == "sunspec":
         pairs = {(point.poll, point.model) for point in device.profile.points}
         return f"about {len(pairs)}"
@@ -43,10 +55,10 @@ def reads_of(device: Device) -> str:
 def describe_point(site: Site, point: SitePoint) -> Iterator[tuple[str, str]]:
     """Name and text of everything worth knowing about a point, in the order a value travels."""
     spec, source, device = point.spec, point.source, point.device
-    address = f"{device.host}:{device.port}" if device.host else str(device.link.serial_port)
     yield "device", f"{device.name} ({device.profile.title})"
     unit = "address" if device.profile.protocol == "dnp3" else "unit"
-    yield "link", f"{device.row.link}: {device.link.type}, {address}, {unit} {device.unit}"
+    behind = "" if device.lfdi else f", {unit} {device.unit}"
+    yield "link", f"{device.row.link}: {device.link.type}, {place(device)}{behind}"
     yield "address", where(point)
     counted = source.index is not None and spec.kind not in _STATES
     if counted or (source.table is not None and source.type is not None):
@@ -55,10 +67,8 @@ def describe_point(site: Site, point: SitePoint) -> Iterator[tuple[str, str]]:
     period_s = device.periods_s[source.poll]
     asked = "" if device.profile.protocol != "dnp3" else ", classes "
     asked += "/".join(str(number) for number in device.profile.poll[source.poll].classes)
-    yield (
-        "polled",
-        f"every {period_s:g} s ({source.poll}{asked}); COMM_LOST after {spec.max_age_s:g} s",
-    )
+    often = f"every {period_s:g} s ({source.poll}{asked}); COMM_LOST after {spec.max_age_s:g} s"
+    yield "posted" if device.lfdi else "polled", often
     if not (math.isinf(spec.minimum) and math.isinf(spec.maximum)):
         yield "limits", f"{spec.minimum:g} .. {spec.maximum:g} {spec.unit}"
     yield "deadband", f"{spec.deadband:g} {spec.unit}, event class {spec.event_class}"

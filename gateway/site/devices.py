@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.links.sep2.identity import parse_lfdi
 from gateway.model.data import data_folder
 from gateway.model.errors import ConfigError, ConfigIssue
 from gateway.profiles.load import load_profile
@@ -104,7 +105,8 @@ def _check_link(
     issues: list[ConfigIssue],
 ) -> None:
     """The device's protocol must be its link's, and its unit one that protocol has."""
-    if (profile.protocol == "dnp3") != (link.protocol == "dnp3"):
+    own = profile.protocol if profile.protocol in ("dnp3", "sep2") else "modbus"
+    if own != link.protocol:
         message = f"profile {profile.name!r} speaks {profile.protocol}, link {parsed.link!r} is "
         message += link.type
         issues.append(row.issue("link", message, "put the device on a link of its protocol"))
@@ -121,6 +123,12 @@ def _check_link(
 def _address(
     row: CsvRow, parsed: DeviceRow, link: LinkTable, issues: list[ConfigIssue]
 ) -> tuple[str | None, int | None]:
+    if link.protocol == "sep2":
+        try:
+            parse_lfdi(parsed.address or "")
+        except ValueError as error:
+            issues.append(row.issue("address", str(error), "tieline cert show says a device's"))
+        return None, None
     if not link.has_device_addresses:
         if parsed.address is not None:
             message = f"link {parsed.link!r} is {link.type}: its devices have a unit, no address"
@@ -150,8 +158,9 @@ def _check_shared_addresses(
 ) -> None:
     seen: dict[tuple[object, ...], int] = {}
     for row, device in devices:
-        place = (device.row.link, device.host, device.port, device.unit)
+        place = (device.row.link, device.lfdi, device.host, device.port, device.unit)
         if place in seen:
-            message = f"unit {device.unit} at this address stands already at line {seen[place]}"
+            what = f"unit {device.unit} at this address" if device.lfdi is None else "this LFDI"
+            message = f"{what} stands already at line {seen[place]}"
             issues.append(row.issue("address", message, "give each device its own unit or address"))
         seen.setdefault(place, row.line)

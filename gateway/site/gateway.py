@@ -40,6 +40,7 @@ from gateway.site.worker import StepWorker
 
 if TYPE_CHECKING:
     from gateway.links.dnp3.master import Dnp3Master
+    from gateway.links.sep2.ders import DerServer
     from gateway.site.dnp3_outstation import SiteOutstation
 
 _HOUSEKEEPING_S = 0.25
@@ -75,6 +76,7 @@ class Gateway:
         self.sunspec = SunSpecLink(self.poller, list(sunspec_devices(site)), self.store.index)
         self._rng = random.Random()  # noqa: S311 - jitter, no secret
         self.dnp3 = self._dnp3_master()
+        self.sep2 = self._der_server()
         self.router = self._router()
         point_group = point_groups(site, self.store, self.router)
         self._forecaster = GroupForecaster(point_group)
@@ -128,6 +130,8 @@ class Gateway:
             yield "https", self.group_server.run
         if self.outstation is not None:
             yield "dnp3 outstation", self.outstation.run
+        if self.sep2 is not None:
+            yield "2030.5 server", self.sep2.run
 
     async def ask(
         self, request: GroupRequest, asker: Asker, *, peer: str, direction: str = "in"
@@ -154,6 +158,8 @@ class Gateway:
         links: dict[str, Actuator] = {"modbus": self.poller, "sunspec": self.sunspec}
         if self.dnp3 is not None:
             links["dnp3"] = self.dnp3
+        if self.sep2 is not None:
+            links["sep2"] = self.sep2
         actuators = {
             point.spec.id: links[point.device.profile.protocol]
             for point in self.site.points
@@ -170,6 +176,13 @@ class Gateway:
         devices = dnp3_devices(self.site, self.store.index)
         channels = dnp3_channels(self.site)
         return Dnp3Master(channels, devices, self.store, self.clock, self._rng)
+
+    def _der_server(self) -> DerServer | None:
+        if self.site.file.sep2_server is None:
+            return None
+        from gateway.site.sep2 import der_server  # noqa: PLC0415 - the same
+
+        return der_server(self.site, self.store.index, self.store, self.clock)
 
     def _outstation(self) -> SiteOutstation | None:
         table = self.site.file.dnp3_outstation

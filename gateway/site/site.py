@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.links.sep2.identity import parse_lfdi
 from gateway.model.point import PointSpec
 from gateway.points.interlock import InterlockRule
 from gateway.profiles.profile import DeviceProfile, ProfilePoint
@@ -36,6 +37,13 @@ class Device:
     def name(self) -> str:
         """The device's name in the site."""
         return self.row.device
+
+    @property
+    def lfdi(self) -> str | None:
+        """LFDI of a 2030.5 device, 40 capital digits; None for others."""
+        if self.link.protocol != "sep2" or self.row.address is None:
+            return None
+        return parse_lfdi(self.row.address)
 
     def point_of(self, role: str) -> str | None:
         """Id of the point that plays a DER role, or None."""

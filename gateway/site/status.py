@@ -37,6 +37,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "supervised": {name: dataclasses.asdict(link) for name, link in gateway.links.items()},
         "dnp3": {name: dataclasses.asdict(state) for name, state in outstations.items()},
         "dnp3_masters": _masters(gateway),
+        "sep2": _ders(gateway),
         "links": {
             name: dataclasses.asdict(line) for name, line in gateway.poller.statistics.lines.items()
         },
@@ -54,6 +55,16 @@ def _masters(gateway: Gateway) -> list[dict[str, Any]]:
         for name, outstation in shown.items()
         for state in outstation.masters()
     ]
+
+
+def _ders(gateway: Gateway) -> dict[str, Any]:
+    """Each 2030.5 DER: heard when, what it was ordered, how it answered."""
+    if gateway.sep2 is None:
+        return {}
+    return {
+        name: dataclasses.asdict(state) | {"orders": [dataclasses.asdict(o) for o in state.orders]}
+        for name, state in gateway.sep2.states.items()
+    }
 
 
 def _cycle(gateway: Gateway) -> dict[str, Any] | None:
