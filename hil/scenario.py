@@ -153,6 +153,7 @@ class Scenario(_Strict):
 
     Attributes:
         dnp3: devices that speak DNP3 rather than Modbus or SunSpec, by their name on the bus.
+        csip: SunSpec inverters that come to the gateway over IEEE 2030.5, behind a CSIP client.
     """
 
     title: str
@@ -171,6 +172,7 @@ class Scenario(_Strict):
     switch: tuple[Switch, ...] = ()
     fault: tuple[Fault, ...] = ()
     dnp3: tuple[Name, ...] = ()
+    csip: tuple[Name, ...] = ()
 
     @cached_property
     def ders(self) -> dict[str, Der]:

@@ -119,7 +119,7 @@ def _demo(arguments: argparse.Namespace) -> None:
     if arguments.json:
         sys.stdout.write(json.dumps(score) + "\n")
     else:
-        print_summary(score, take.recording.northbound, folder)
+        print_summary(score, take.recording, folder)
 
 
 def _tell_logs(folder: Path) -> None:

@@ -204,6 +204,7 @@ class Runner:
             samples=self._samples,
             status=self._status,
             northbound=self._northbound,
+            csip=self._ders(),
         )
         controlled, without = Run.read(self.session.truth), Run.read(self._reference)
         end_s = min(float(controlled.time_s[-1]), float(without.time_s[-1]))
@@ -214,6 +215,19 @@ class Runner:
             entry | {"time_s": round(self._truth.simulated_s(entry["time_ms"] / 1000), 1)}
             for entry in self._status.get("messages", ())
         ]
+
+    def _ders(self) -> dict[str, Any]:
+        """What the 2030.5 inverters were told and answered, in simulated time."""
+        return {
+            name: der
+            | {
+                "orders": [
+                    order | {"time_s": self._truth.simulated_s(order["made_ms"] / 1000)}
+                    for order in der["orders"]
+                ]
+            }
+            for name, der in self._status.get("sep2", {}).items()
+        }
 
 
 def _notes(scenario: Scenario) -> tuple[str, ...]:

@@ -13,14 +13,17 @@ from typing import Any, Self
 
 from hil.bench import DEFAULT_PORT_BASE, Bench, BenchError, port_layout
 from hil.demo.client import ClientError, Credentials, OperatorClient
+from hil.demo.csip import csip_client, issue_certificates
 from hil.demo.errors import DemoError
-from hil.demo.gateway import GatewayProcess
-from hil.demo.ports import check_free, moved
-from hil.demo.sitecopy import SiteFacts, copy_site, read_site
+from hil.demo.ports import check_free, free_ports, moved
+from hil.demo.process import ChildProcess
+from hil.demo.sitecopy import SiteFacts, copy_site, name_lfdis, read_site
 from hil.scenario import DEFAULT_SCENARIO
 
 DEFAULT_SITE = Path(__file__).parents[1] / "sites" / "ieee13"
 _READY_S, _LOOK_EVERY_S = 30.0, 0.1
+#: Points named where some are not read.
+_NAMED = 8
 GATEWAY = "gateway"
 #: IEEE 1815 flags: good, never read, source lost.
 ONLINE, RESTART, COMM_LOST = 0x01, 0x02, 0x04
@@ -36,6 +39,10 @@ class Session:
             with the keys the gateway makes there, is temporary.
         port_base: first port; 0 takes free ones.
         time_scale: simulated seconds a wall second.
+
+    Attributes:
+        site: the copy that runs.
+        csip: the client in front of each 2030.5 inverter, by device.
     """
 
     folder: Path
@@ -44,7 +51,9 @@ class Session:
     scenario_path: Path = DEFAULT_SCENARIO
     site_path: Path = DEFAULT_SITE
     bench: Bench = field(init=False)
-    gateway: GatewayProcess = field(init=False)
+    gateway: ChildProcess = field(init=False)
+    site: Path = field(init=False)
+    csip: dict[str, ChildProcess] = field(default_factory=dict)
     facts: SiteFacts = field(init=False)
     ports: dict[str, int] = field(init=False)
     _sites: TemporaryDirectory[str] | None = None
@@ -90,12 +99,34 @@ class Session:
         written = port_layout(self.bench.scenario, DEFAULT_PORT_BASE)
         targets |= {port: self.bench.ports[name] for name, port in written.items()}
         self._sites = TemporaryDirectory(prefix="tieline-")
-        site = copy_site(self.site_path, Path(self._sites.name), targets)
-        self.gateway = GatewayProcess(site, self.logs / f"{GATEWAY}.log")
+        self.site = copy_site(self.site_path, Path(self._sites.name), targets)
+        await self._prepare_csip()
+        arguments = ("-m", "gateway", "run", str(self.site))
+        self.gateway = ChildProcess(arguments, self.logs / f"{GATEWAY}.log")
         await self.gateway.start()
+        for client in self.csip.values():
+            await client.start()
+
+    async def _prepare_csip(self) -> None:
+        """Certificates of the 2030.5 inverters and a client for each, not started."""
+        names = self.facts.csip
+        if not names:
+            return
+        pki = self.site / self.facts.csip_pki
+        lfdis = await issue_certificates(pki, names)
+        name_lfdis(self.site, lfdis)
+        for name, notify in zip(names, free_ports(len(names)), strict=True):
+            ports = {
+                "server": self.ports["sep2_server"],
+                "notify": notify,
+                "device": self.bench.ports[name],
+            }
+            log = self.logs / f"csip-{name}.log"
+            self.csip[name] = csip_client(name, lfdis[name], pki, ports, log)
 
     async def stop(self) -> None:
-        """Stop the gateway first, so that it does not see its devices die."""
+        """Stop the gateway's clients, then it, then its devices: none sees another die."""
+        await asyncio.gather(*(client.stop() for client in self.csip.values()))
         if hasattr(self, "gateway"):
             await self.gateway.stop()
         await self.bench.stop()
@@ -110,7 +141,7 @@ class Session:
         Raises:
             DemoError: it does not within 30 s.
         """
-        credentials = Credentials.of_site(self.gateway.site)
+        credentials = Credentials.of_site(self.site)
         try:
             async with asyncio.timeout(_READY_S):
                 while not credentials.exist:  # noqa: ASYNC110 - made by another process
@@ -138,21 +169,24 @@ class Session:
                         unread = [p for p, (_, f, _) in status["points"].items() if f & UNREAD]
                         if not unread:
                             return status
-                        missing = f"{len(unread)} points are not read, {unread[0]} among them"
+                        missing = f"{len(unread)} points are not read: {', '.join(unread[:_NAMED])}"
                     await asyncio.sleep(_LOOK_EVERY_S)
         except TimeoutError as error:
             raise DemoError(f"the {GATEWAY} is not connected: {missing}") from error
 
     async def first_death(self) -> str:
         """Name of the first process that ends by itself; waits until one does."""
-        gateway = asyncio.create_task(self.gateway.wait())
         bench = asyncio.create_task(self.bench.first_death())
+        own = {GATEWAY: self.gateway} | {f"csip-{n}": c for n, c in self.csip.items()}
+        waits = {name: asyncio.create_task(child.wait()) for name, child in own.items()}
         try:
-            await asyncio.wait((gateway, bench), return_when=asyncio.FIRST_COMPLETED)
-            return GATEWAY if gateway.done() else bench.result()
+            everyone = (bench, *waits.values())
+            await asyncio.wait(everyone, return_when=asyncio.FIRST_COMPLETED)
+            ended = [name for name, wait in waits.items() if wait.done()]
+            return ended[0] if ended else bench.result()
         finally:
-            gateway.cancel()
-            bench.cancel()
+            for wait in everyone:
+                wait.cancel()
 
     async def __aenter__(self) -> Self:
         """Start."""

@@ -15,7 +15,8 @@ def asked(scenario: Scenario, name: str, quantity: Literal["p", "q"], value: Val
     """P or Q asked of a DER and in force now; None where nothing is.
 
     A SunSpec inverter holds it in W or var; a DER of the DNP3 DER profile in % of its ratings, and
-    says so at inputs beside its outputs; the microgrid's controller shows what it holds.
+    says so at inputs beside its outputs; a 2030.5 inverter in % of its settings; the microgrid's
+    controller shows what it holds.
     """
     der = scenario.ders[name]
     if der.kind == "microgrid":
@@ -25,5 +26,7 @@ def asked(scenario: Scenario, name: str, quantity: Literal["p", "q"], value: Val
         full = (der.p_max_w if quantity == "p" else der.q_max_var) / 100
     else:
         held, on, full = f"{name}.{quantity}_set", f"{name}.{quantity}_set_ena", 1.0
+        if name in scenario.csip:
+            full = (der.p_max_w if quantity == "p" else der.q_max_var) / 100
     present = value(held)
     return present * full if value(on) and present is not None else None

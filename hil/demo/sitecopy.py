@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 #: Of a site's tables, those that listen.
-_LISTENERS = ("https", "mqtt", "modbus_server", "dnp3_outstation")
+_LISTENERS = ("https", "mqtt", "modbus_server", "dnp3_outstation", "sep2_server")
 _PORT = re.compile(r"^(\s*port\s*=\s*)(\d+)")
 _MODEL = re.compile(r'^(\s*model\s*=\s*)"([^"]*)"')
 _ADDRESS = re.compile(r":(\d+)(?=,|$)")
@@ -42,12 +42,16 @@ class SiteFacts:
         cycle_s: the DMS's control cycle, wall seconds.
         voltages: node of the feeder to the point that measures it.
         outstation: where the site is a DNP3 outstation.
+        csip: devices that come to the site's 2030.5 server.
+        csip_pki: folder of that server's certificates, relative to the site.
     """
 
     listeners: Mapping[str, int]
     cycle_s: float
     voltages: Mapping[str, str]
     outstation: OutstationFacts | None = None
+    csip: tuple[str, ...] = ()
+    csip_pki: str = "sep2"
 
 
 def read_site(folder: Path) -> SiteFacts:
@@ -64,6 +68,12 @@ def read_site(folder: Path) -> SiteFacts:
         cycle_s=float(data.get("dms", {}).get("cycle_s", 2.0)),
         voltages={row["element"]: row["source"] for row in rows if row["role"] == "voltage"},
         outstation=_outstation(folder, data.get("dnp3_outstation")),
+        csip=tuple(
+            row["device"]
+            for row in _rows(folder / "devices.csv")
+            if data["links"][row["link"]]["type"] == "sep2"
+        ),
+        csip_pki=str(data.get("sep2_server", {}).get("pki", "sep2")),
     )
 
 
@@ -106,6 +116,23 @@ def copy_site(site: Path, folder: Path, ports: Mapping[int, int]) -> Path:
     )
     table.write_text(devices, encoding="utf-8")
     return copy
+
+
+def name_lfdis(site: Path, lfdis: Mapping[str, str]) -> None:
+    """Put the LFDIs of fresh certificates into a copied site's table of devices.
+
+    Args:
+        site: the copy.
+        lfdis: LFDI by device.
+    """
+    table = site / "devices.csv"
+    rows = _rows(table)
+    for row in rows:
+        row["address"] = lfdis.get(row["device"], row["address"])
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _site_line(line: str, site: Path, ports: Mapping[int, int]) -> str:

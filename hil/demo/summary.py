@@ -7,19 +7,24 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from hil.report.csip import told
 from hil.report.northbound import summary
-from hil.report.record import Northbound
+from hil.report.record import Northbound, Recording
 from hil.report.report import verdict
 from hil.report.score import Value
 
 
-def print_summary(score: dict[str, Value], seen: Northbound | None, folder: Path) -> None:
-    """Verdict, score, what the utility saw and where the report is, on standard output."""
+def print_summary(score: dict[str, Value], recording: Recording, folder: Path) -> None:
+    """Verdict, score, what others saw and where the report is, on standard output."""
     good, sentence = verdict(score)
     console = Console(highlight=False)
     console.print(sentence, style="bold green" if good else "bold red")
     table = Table.grid(padding=(0, 2))
-    for what, value in [*_rows(score), *([] if seen is None else _above(seen))]:
+    seen = recording.northbound
+    rows = [*_rows(score), *([] if seen is None else _above(seen))]
+    if recording.csip:
+        rows.append(("2030.5 inverters", told(recording.csip)))
+    for what, value in rows:
         table.add_row(what, value)
     console.print(table)
     console.print(f"Report: {folder / 'report.html'} and report.json", soft_wrap=True)
@@ -56,11 +61,11 @@ def _percent(value: Value) -> str:
 
 
 def _above(seen: Northbound) -> list[tuple[str, str]]:
-    told = summary(seen)
-    lag = told["newest_lag_s_median"]
+    figures = summary(seen)
+    lag = figures["newest_lag_s_median"]
     late = "" if lag is None else f", the newest {lag} s old"
     controls = ", ".join(f"{c.point} {c.asked}: {c.status}" for c in seen.controls)
     return [
-        ("utility's master, DNP3", f"{told['points']} points, {told['events']} events{late}"),
+        ("utility's master, DNP3", f"{figures['points']} points, {figures['events']} events{late}"),
         ("its controls", controls or "none tried"),
     ]

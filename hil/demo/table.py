@@ -16,13 +16,13 @@ from rich.text import Text
 from hil.demo.setpoints import asked
 from hil.report.record import Exchange, Northbound
 from hil.report.run import BAND_HIGH_PU, BAND_LOW_PU
-from hil.scenario import Scenario
+from hil.scenario import Der, Scenario
 
 _ONLINE_ONLY = 1  # IEEE 1815 flags: ONLINE and nothing else
 _PHASES = {"1": "A", "2": "B", "3": "C"}
 #: Lines that are always there; the rest of the screen is shared by the three lists.
 _FIXED_LINES, _LEAST_ROWS = 29, 3
-#: What a DER speaks where it does not speak DNP3.
+#: What a DER speaks where the scenario says nothing else.
 _PROTOCOLS = {"pv": "SunSpec", "battery": "SunSpec", "microgrid": "Modbus"}
 _RESULT_STYLE = {"OK": "green", "PARTIAL": "yellow", "FAILED": "bold red"}
 
@@ -195,10 +195,16 @@ def _ders(view: View) -> Table:
     for der in view.scenario.der:
         table.add_row(
             der.name,
-            "DNP3" if der.name in view.scenario.dnp3 else _PROTOCOLS[der.kind],
+            _protocol(view.scenario, der),
             *(_microgrid if der.kind == "microgrid" else _inverter)(view, der.name),
         )
     return table
+
+
+def _protocol(scenario: Scenario, der: Der) -> str:
+    if der.name in scenario.csip:
+        return "2030.5"
+    return "DNP3" if der.name in scenario.dnp3 else _PROTOCOLS[der.kind]
 
 
 def _inverter(view: View, name: str) -> tuple[str, ...]:

@@ -113,6 +113,7 @@ class Recording:
         samples: the gateway's points over time.
         status: the gateway's last status.
         northbound: the utility's master; None where the site has no outstation.
+        csip: 2030.5 inverters as the gateway's status has them, each order with ``time_s``.
     """
 
     title: str
@@ -125,3 +126,4 @@ class Recording:
     samples: Samples
     status: dict[str, Any]
     northbound: Northbound | None = None
+    csip: dict[str, Any] = field(default_factory=dict)

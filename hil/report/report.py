@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hil.report import html
+from hil.report import csip, html
 from hil.report.curves import draw_band, draw_equipment
 from hil.report.feeder import Drawing
 from hil.report.northbound import northbound_part, section
@@ -67,6 +67,7 @@ def write_report(
         *_opening(recording, score),
         *_pictures(controlled, uncontrolled, recording, drawing),
         *_requests(measured, recording),
+        *csip.section(recording.csip),
         *section(recording.northbound, controlled),
         *_scores(controlled, uncontrolled),
         *_method(recording),
@@ -82,6 +83,7 @@ def write_report(
         "vvo": recording.status.get("vvo"),
         "links": recording.status.get("links"),
         "dnp3": recording.status.get("dnp3"),
+        "csip": csip.csip_part(recording.csip),
         "northbound": northbound_part(recording.northbound, controlled),
     }
     (folder / "report.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

@@ -82,7 +82,7 @@ async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
     async with Session(folder=tmp_path, port_base=0) as session, session.client() as client:
         first = await session.connected(client)
         await session.bench.run_clock()
-        site = load_site(session.gateway.site)
+        site = load_site(session.site)
         watched = Watched(session, client, site, [(time.monotonic(), first)])
         watching = asyncio.create_task(watched.watch())
         yield watched
