@@ -18,6 +18,7 @@ from hil.demo.client import ClientError, OperatorClient
 from hil.demo.session import Session
 
 COMM_LOST, ONLINE = 0x04, 0x01
+_FAST = ("fast", "events", "readings")
 
 
 @dataclass
@@ -51,11 +52,11 @@ class Watched:
         raise AssertionError(f"not within {timeout_s} s")
 
     def fast(self, *devices: str) -> list[str]:
-        """Points of devices in their fast poll group: Modbus's fast one, DNP3's events."""
+        """Points of devices in their fast poll group; DNP3's events, 2030.5's readings."""
         return [
             point.spec.id
             for point in self.site.points
-            if point.device.name in devices and point.source.poll in ("fast", "events")
+            if point.device.name in devices and point.source.poll in _FAST
         ]
 
     def since(self, at_s: float) -> list[dict[str, Any]]:

@@ -21,8 +21,12 @@ FEEDER = ("feeder", "reg_a", "reg_b", "reg_c", "cap675", "cap611")
 FAST_S = 0.5
 #: DNP3's slowest event poll is a second: the others are watched for two of them.
 LOOK_S = 2.5
+#: A 2030.5 inverter posts every second, and its times have whole ones.
+POST_S = 1.0
 #: How long a device may take from being started to being read again, and to say so, s.
 BACK_S = 12.0
+#: The same for a CSIP client: it scans its inverter and walks the server first.
+CSIP_BACK_S = 20.0
 
 
 def ages(watched: Watched, points: list[str]) -> float:
@@ -59,7 +63,8 @@ async def others_kept_their_cycle(watched: Watched, since_s: float, *but: str) -
             first, last = (statuses[n]["dnp3"][name]["fragments"] for n in (0, -1))
             assert last > first, name
         else:
-            assert longest_gap_s(statuses, point) <= 3 * FAST_S, point
+            period_s = POST_S if device.profile.protocol == "sep2" else FAST_S
+            assert longest_gap_s(statuses, point) <= 3 * period_s, point
 
 
 async def decides(watched: Watched) -> dict[str, Any]:
@@ -105,9 +110,27 @@ async def ders_die_one_by_one(watched: Watched, meters: int) -> None:
         await turns_lost(watched, name, name)
         await others_kept_their_cycle(watched, began, name)
         await comes_back(watched, name, name)
+    await the_csip_client_dies(watched)
     notes = await decides(watched)
     assert notes["meters"] == meters, "voltages are the feeder's, not the inverters'"
     assert nodes_out(watched.session.truth) == 0
+
+
+async def the_csip_client_dies(watched: Watched) -> None:
+    """The box before a 2030.5 inverter fails: all of it is lost and comes back with its control."""
+    name = "pv646"
+    began, points = time.monotonic(), watched.fast(name)
+    held = watched.status["points"][f"{name}.q_set"][0]
+    await watched.session.csip[name].kill()
+    await watched.until(
+        lambda status: all(lost(status, p) for p in (*points, f"{name}.q_set_ena")),
+        ages(watched, [*points, f"{name}.q_set_ena"]) + 3.0,
+    )
+    await others_kept_their_cycle(watched, began, name)
+    await watched.session.csip[name].start()
+    back = [*points, f"{name}.q_set_ena"]
+    await watched.until(lambda status: all(good(status, p) for p in back), CSIP_BACK_S)
+    assert watched.status["points"][f"{name}.q_set"][0] == held
 
 
 async def feeder_dies(watched: Watched, meters: int, master: Dnp3Master) -> None:
