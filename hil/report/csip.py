@@ -14,7 +14,7 @@ _WORDS = {1: "received", 2: "started", 3: "completed", 4: "opted out", 5: "opted
           6: "cancelled", 7: "superseded", 252: "not applicable", 253: "invalid",
           254: "late"}  # fmt: skip
 _RECEIVED, _STARTED = 1, 2
-_SHOWN = 8
+_SHOWN = 20
 
 
 def csip_part(ders: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -48,21 +48,28 @@ def section(ders: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The report's section; nothing where no DER speaks 2030.5."""
     if not ders:
         return []
-    pieces = [html.heading("What the IEEE 2030.5 inverters answered"), html.paragraph(_words(ders))]
-    for name, der in ders.items():
-        rows = [
-            (
-                f"{order['time_s']:.0f}",
-                ", ".join(order["sets"]) or "nothing",
-                *(_after(order, code) for code in (_RECEIVED, _STARTED)),
-                ", ".join(_word(code) for code, _ in order["answers"]),
-            )
-            for order in der["orders"][-_SHOWN:]
-        ]
-        headers = ("at, s", "sets", "received after, ms", "started after, ms", "responses")
-        title = f"{name}: the last {len(rows)} of {der['controls']} controls"
-        pieces.append(html.table(title, headers, rows, (0, 2, 3)))
-    return pieces
+    orders = sorted(
+        (order["time_s"], name, number, order)
+        for name, der in ders.items()
+        for number, order in enumerate(der["orders"])
+    )
+    rows = [
+        (
+            f"{time_s:.0f}",
+            name,
+            ", ".join(order["sets"]) or "nothing",
+            *(_after(order, code) for code in (_RECEIVED, _STARTED)),
+            ", ".join(_word(code) for code, _ in order["answers"]),
+        )
+        for time_s, name, _, order in orders[-_SHOWN:]
+    ]
+    headers = ("at, s", "inverter", "sets", "received, ms", "started, ms", "responses")
+    title = f"Controls of the 2030.5 inverters, the last {len(rows)}"
+    return [
+        html.heading("What the IEEE 2030.5 inverters answered"),
+        html.paragraph(_words(ders)),
+        html.table(title, headers, rows, (0, 3, 4)),
+    ]
 
 
 def _words(ders: Mapping[str, Mapping[str, Any]]) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -213,3 +214,37 @@ def test_the_report_tells_what_the_utility_saw(tmp_path: Path) -> None:
     assert part["controls"][0]["status"] == "OUT_OF_RANGE"
     write_report(tmp_path, run(), run(), recording(), drawing)
     assert "utility" not in (tmp_path / "report.html").read_text(), "no master, no section"
+
+
+def ders() -> dict[str, Any]:
+    """Two inverters: one follows, is answered late and superseded; one refuses."""
+    follows = {
+        "time_s": 30.0, "made_ms": 5000, "sets": ["opModFixedVar 40 %"],
+        "answers": [[1, 5040], [2, 5100], [7, 9000]],
+    }  # fmt: skip
+    refuses = {
+        "time_s": 20.0, "made_ms": 4000, "sets": ["opModVoltVar /derp/2/dc/1"],
+        "answers": [[252, 4300]],
+    }  # fmt: skip
+    return {
+        "pv1": {"controls": 1, "responses": {"1": 1, "2": 1, "7": 1}, "orders": [follows]},
+        "pv2": {"controls": 1, "responses": {"252": 1}, "orders": [refuses]},
+    }
+
+
+def test_every_control_of_the_2030_5_inverters_stands_with_its_responses(tmp_path: Path) -> None:
+    folder, drawing = tmp_path, load_drawing(load_scenario(DEFAULT_SCENARIO).feeder)
+    write_report(folder, run(), run(), replace(recording(), csip=ders()), drawing)
+    told = json.loads((folder / "report.json").read_text())["csip"]
+    assert told["pv1"]["responses"] == {"received": 1, "started": 1, "superseded": 1}
+    assert told["pv1"]["started_after_ms_median"] == 100.0
+    assert told["pv2"] == {
+        "controls": 1, "responses": {"not applicable": 1}, "started_after_ms_median": None
+    }  # fmt: skip
+    page = etree.HTML((folder / "report.html").read_text())
+    (table,) = page.xpath("//table[.//th[text()='inverter']]")
+    rows = [[cell.text or "" for cell in row] for row in table.iterfind(".//tbody/tr")]
+    assert rows == [
+        ["20", "pv2", "opModVoltVar /derp/2/dc/1", "", "", "not applicable"],
+        ["30", "pv1", "opModFixedVar 40 %", "40", "100", "received, started, superseded"],
+    ]
