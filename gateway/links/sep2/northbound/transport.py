@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.links.sep2.client_config import ClientLimits
-from gateway.links.sep2.codec import LIMITS, MEDIA_TYPE, decode, encode
+from gateway.links.sep2.codec import MEDIA_TYPE, decode, encode
 from gateway.links.sep2.northbound.addresses import Origin
 from gateway.links.sep2.northbound.statistics import ClientStatistics
 from gateway.links.sep2.resources import Resource
@@ -22,7 +22,10 @@ from gateway.model.errors import LinkError, RemoteProtocolError
 
 _R = TypeVar("_R", bound=Resource)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_GONE = frozenset({404, 410})
 _TOO_MANY, _UNAVAILABLE = 429, 503
+#: So many requests in a row without a whole answer in time: the server is lost.
+_LOST_AFTER = 3
 _HEADERS = {"Accept": MEDIA_TYPE}
 
 
@@ -38,6 +41,11 @@ class RefusedError(Exception):
         self.status = status
         self.retry_after_s = retry_after_s
         super().__init__(f"status {status}" if status else "no answer in time")
+
+    @property
+    def gone(self) -> bool:
+        """Whether there is no such resource."""
+        return self.status in _GONE
 
     @property
     def lasting(self) -> bool:
@@ -71,6 +79,7 @@ class Transport:
         self._statistics = statistics
         self._session: aiohttp.ClientSession | None = None
         self._silent_until_s = 0.0
+        self._unanswered = 0
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -108,16 +117,9 @@ class Transport:
                 path = self._place(location, path)
                 continue
             if status != 200:
-                raise RefusedError(status)
-            limits = LIMITS.__class__(
-                max_bytes=self._limits.max_body_bytes,
-                max_depth=LIMITS.max_depth,
-                max_elements=LIMITS.max_elements,
-                max_attributes=LIMITS.max_attributes,
-                max_namespaces=LIMITS.max_namespaces,
-            )
+                raise RefusedError(status, self._left_s())
             try:
-                return decode(body, accepted, limits=limits)
+                return decode(body, accepted)
             except RemoteProtocolError:
                 self._statistics.refused["malformed"] += 1
                 raise
@@ -128,18 +130,25 @@ class Transport:
         """PUT, POST or DELETE.
 
         Returns:
-            The path of its Location; empty where it names none.
+            The path of its Location; empty where it names none on our server.
 
         Raises:
             RefusedError: a status that is no success, or no answer in time.
-            RemoteProtocolError: its Location is of another host.
+            RemoteProtocolError: its answer is nonsense.
             LinkError: the server cannot be reached.
         """
         body = None if resource is None else encode(resource)
         status, _, location = await self._ask(method, path, body)
         if not 200 <= status < 300:
-            raise RefusedError(status)
-        return self._place(location, path) if location else ""
+            raise RefusedError(status, self._left_s())
+        try:
+            return self._place(location, path) if location else ""
+        except RemoteProtocolError:  # counted; what was sent has arrived all the same
+            return ""
+
+    def _left_s(self) -> float:
+        """How long the server still wants to be left alone, s."""
+        return max(0.0, self._silent_until_s - self._clock.monotonic_s())
 
     def _place(self, href: str, within: str) -> str:
         try:
@@ -149,8 +158,7 @@ class Transport:
             raise
 
     async def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes, str]:
-        left_s = self._silent_until_s - self._clock.monotonic_s()
-        if left_s > 0:
+        if (left_s := self._left_s()) > 0:
             raise RefusedError(_TOO_MANY, left_s)
         if self._session is None:
             raise LinkError("the client is not running")
@@ -163,12 +171,17 @@ class Transport:
             ) as answer:
                 content = await self._body(answer)
                 self._statistics.last_contact_s = self._clock.monotonic_s()
+                self._unanswered = 0
                 self._look_at_pause(answer)
                 return answer.status, content, answer.headers.get("Location", "")
         except aiohttp.ConnectionTimeoutError as error:
             raise LinkError(f"{self.origin.base} cannot be reached in time") from error
         except TimeoutError:
             self._statistics.refused["slow"] += 1
+            self._unanswered += 1
+            if self._unanswered >= _LOST_AFTER:
+                self._unanswered = 0
+                raise LinkError(f"{self.origin.base} does not answer") from None
             raise RefusedError(0) from None
         except (aiohttp.ClientConnectionError, ssl.SSLError, OSError) as error:
             raise LinkError(f"{self.origin.base} is lost: {error}") from error
