@@ -1,9 +1,13 @@
 # make run | test | lint | bench | mutants: each sets up .venv from the lock first.
+# make peers: implementations we did not write, in a venv of their own, for interop tests.
 PYTHON ?= python3
 PY := .venv/bin/python
 STAMP := .venv/.ready
+PEERS := .venv-peers/.ready
+PEERS_IN := tests/interop/sep2/gridappsd.in
+PEERS_LOCK := tests/interop/sep2/gridappsd.lock
 
-.PHONY: setup run test lint bench mutants lock clean
+.PHONY: setup peers run test lint bench mutants lock lock-peers clean
 
 setup: $(STAMP)
 
@@ -12,6 +16,14 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+peers: $(PEERS)
+
+$(PEERS): $(PEERS_LOCK)
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --only-binary :all: --require-hashes --requirement $(PEERS_LOCK)
 	touch $@
 
 run: setup
@@ -42,5 +54,12 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	  --all-extras --python-version 3.11 pyproject.toml --output-file requirements.lock
 
+# The peer's own pins are of 2022 and clash: it is locked without them, the rest is resolved.
+lock-peers:
+	grep -v '^gridappsd' $(PEERS_IN) | uv pip compile --quiet --universal --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url --only-binary :all: --python-version 3.11 - > $(PEERS_LOCK)
+	grep '^gridappsd' $(PEERS_IN) | uv pip compile --quiet --no-deps --universal --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --only-binary :all: --python-version 3.11 - >> $(PEERS_LOCK)
+
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-peers build dist .mypy_cache .ruff_cache .pytest_cache
