@@ -159,10 +159,11 @@ class Memory:
             for noted in self._noted.values()
             if noted.posted and noted.mrid not in listed and noted.at < now - _KEEP_S
         ]
-        alive = {noted.mrid for noted in self._noted.values()} - {noted.mrid for noted in old}
-        gone = [mrid for mrid in self._offsets if mrid not in listed and mrid not in alive]
         changes: list[Change] = [self._drop(noted) for noted in old]
-        changes += [Drop(_OFFSETS, "", self._offsets.pop(mrid)[0]) for mrid in gone]
+        left = {noted.mrid for noted in self._noted.values()} if old else set()
+        for mrid in {noted.mrid for noted in old} - left:
+            if mrid in self._offsets:
+                changes.append(Drop(_OFFSETS, "", self._offsets.pop(mrid)[0]))
         if changes:
             self._write(*changes)
 

@@ -18,6 +18,8 @@ _CANCELLED = 2
 #: A server drops an event when it ends by its own clock, which may be this much ahead of what
 #: clients believe; gone earlier means taken back.
 _CLOCK_SLACK_S = 10
+#: How long one that ended is kept at least: its end is still to be noted.
+_LINGER_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def remembered(
                 gone.setdefault(path, {})[mrid] = _taken_back(control, now)
     everything = [c for p in read.values() for c in p.controls.values()]
     everything += [c for controls in gone.values() for c in controls.values()]
-    since = _matters_since(everything, now)
+    since = min(_matters_since(everything, now), now - _LINGER_S)
     merged = dict(read)
     for path, controls in gone.items():
         kept = {mrid: c for mrid, c in controls.items() if latest_end(c) > since}
