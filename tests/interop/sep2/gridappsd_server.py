@@ -14,6 +14,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+
 def main() -> None:
     """Serve until killed."""
     settings = json.loads(Path(sys.argv[1]).read_text())

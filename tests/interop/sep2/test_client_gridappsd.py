@@ -6,7 +6,6 @@ elements the standard requires, which shows that nonsense in one resource holds 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
@@ -92,14 +91,7 @@ async def foreign(folder: Path) -> AsyncIterator[Foreign]:
     settings = {"port": port, "folder": str(folder), "device": "aggregator"}
     (folder / "settings.json").write_text(json.dumps({**settings, "start": start, "duration": 2}))
     log = folder / "log"
-    with log.open("w") as out, (folder / "errors").open("w") as errors:
-        process = subprocess.Popen(
-            [PYTHON, SERVER, folder / "settings.json"],
-            stdout=out,
-            stderr=errors,
-            cwd=folder,
-            env={"PATH": os.environ["PATH"], "HOME": str(folder), "TZ": "America/New_York"},
-        )
+    process = started(folder, log)
     try:
         await until(lambda: listens(port) or process.poll() is not None, 20)
         assert process.poll() is None, (folder / "errors").read_text()[-2000:]
@@ -107,6 +99,18 @@ async def foreign(folder: Path) -> AsyncIterator[Foreign]:
     finally:
         process.kill()
         process.wait()
+
+
+def started(folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Their server, with nothing of ours in its way."""
+    with log.open("w") as out, (folder / "errors").open("w") as errors:
+        return subprocess.Popen(
+            [PYTHON, SERVER, folder / "settings.json"],
+            stdout=out,
+            stderr=errors,
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), "TZ": "America/New_York"},
+        )
 
 
 def listens(port: int) -> bool:
@@ -174,17 +178,16 @@ async def test_discovery_to_control_and_postings_against_a_foreign_server(tmp_pa
             await until(lambda: site.values("op_mod_max_lim_w") == [DEFAULT])
             await until(lambda: site.values("op_mod_max_lim_w") == [DEFAULT, CURTAILED])
             assert abs(time.time() - server.start) < 1.5
-            await until(
-                lambda: site.values("op_mod_max_lim_w") == [DEFAULT, CURTAILED, DEFAULT]
-            )
+            await until(lambda: site.values("op_mod_max_lim_w") == [DEFAULT, CURTAILED, DEFAULT])
             assert abs(time.time() - server.start - 2) < 1.5
             assert client.states[lfdi].fault == ""
             assert client.states[lfdi].href == "/edev_0"
             assert client.statistics.refused["malformed"] > 0  # their /tm
             await until(lambda: server.latest("/der_0_ders") is not None)
             await until(
-                lambda: sum(b.tag == f"{NAMESPACE}MirrorMeterReading" for *_, b in server.took())
-                >= 4
+                lambda: (
+                    sum(b.tag == f"{NAMESPACE}MirrorMeterReading" for *_, b in server.took()) >= 4
+                )
             )
         check_what_it_took(server, lfdi)
 

@@ -161,9 +161,8 @@ class Memory:
         ]
         changes: list[Change] = [self._drop(noted) for noted in old]
         left = {noted.mrid for noted in self._noted.values()} if old else set()
-        for mrid in {noted.mrid for noted in old} - left:
-            if mrid in self._offsets:
-                changes.append(Drop(_OFFSETS, "", self._offsets.pop(mrid)[0]))
+        gone = ({noted.mrid for noted in old} - left) & self._offsets.keys()
+        changes += [Drop(_OFFSETS, "", self._offsets.pop(mrid)[0]) for mrid in gone]
         if changes:
             self._write(*changes)
 

@@ -35,7 +35,7 @@ class Site:
     verdict: Callable[[str, Effective], Outcome] = lambda lfdi, effective: Outcome(
         dict.fromkeys(effective.modes, TAKEN)
     )
-    snapshot: Snapshot = Snapshot()
+    snapshot: Snapshot = field(default_factory=Snapshot)
 
     async def apply(self, lfdi: str, effective: Effective) -> Outcome:
         self.applied.append((lfdi, effective))

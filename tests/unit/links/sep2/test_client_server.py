@@ -1,4 +1,4 @@
-"""Our client against our own server, over real mutual TLS: that both fit, not that they are right."""
+"""Our client against our own server, over real mutual TLS: that the two fit each other."""
 
 from __future__ import annotations
 
@@ -108,7 +108,9 @@ async def test_a_curve_comes_with_its_mode(tmp_path: Path) -> None:
         await rig.server.add_control(1, base, int(time.time()) - 1, 600)
         ours = client_settings(tmp_path, f"{rig.base}/dcap", aggregator, [device])
         async with following(ours, site):
-            await until(lambda: bool(site.applied and "op_mod_volt_var" in site.applied[-1][1].modes))
+            await until(
+                lambda: bool(site.applied and "op_mod_volt_var" in site.applied[-1][1].modes)
+            )
             setting = site.applied[-1][1].modes["op_mod_volt_var"]
             assert setting.curve is not None
             assert setting.curve.curve_data == curve.curve_data
