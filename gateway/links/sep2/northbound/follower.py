@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
 from gateway.links.sep2.client_config import EndDeviceConfig, Sep2ClientConfig
@@ -18,7 +18,13 @@ from gateway.links.sep2.northbound.obedience import (
     news,
 )
 from gateway.links.sep2.northbound.outbox import Outbox
-from gateway.links.sep2.northbound.programs import Program, remembered
+from gateway.links.sep2.northbound.programs import (
+    Program,
+    latest_end,
+    matters_since,
+    remembered,
+    withdrawn,
+)
 from gateway.links.sep2.northbound.schedule import Effective, Plan
 from gateway.links.sep2.northbound.statistics import EndDeviceState
 from gateway.links.sep2.resources import DERControlBase
@@ -33,6 +39,11 @@ _GIVEN_UP = Outcome(
         for one in fields(DERControlBase)
     }
 )
+#: Programs kept of a device that has them no more.
+_MOST_LEFT = 16
+#: Devices looked through before others may do something.
+_AT_ONCE = 16
+_PlanKey = tuple[frozenset[str], frozenset[int], int | None, frozenset[int]]
 
 
 @dataclass(slots=True)
@@ -43,7 +54,9 @@ class _Following:
         device: its settings.
         finished: events that were over for it before this run.
         paths: of its programs; None until they were read once.
+        left: programs it had and has no more, while their events still matter.
         plan: what it is to do.
+        noted: the plan that was looked through last, and when; None before.
         applied: what it was told last; None before.
         outcome: what became of that.
     """
@@ -51,6 +64,8 @@ class _Following:
     device: EndDeviceConfig
     finished: frozenset[int]
     paths: frozenset[str] | None = None
+    left: dict[str, Program] = field(default_factory=dict)
+    noted: tuple[Plan, int] | None = None
     plan: Plan = field(default_factory=Plan)
     applied: Effective | None = None
     outcome: Outcome = field(default_factory=Outcome)
@@ -96,27 +111,41 @@ class Follower:
             assigned: LFDI to the paths of its programs; a device that is absent keeps its own.
             now: the server's time, UTC s.
         """
+        before = self._programs
         kept = [one.paths or () for lfdi, one in self._devices.items() if lfdi not in assigned]
-        read = {p: self._programs[p] for paths in kept for p in paths if p in self._programs}
+        read = {p: before[p] for paths in kept for p in paths if p in before}
         read.update(programs)
-        self._programs = remembered(self._programs, read, now, self._config.limits.controls)
-        plans: dict[tuple[frozenset[str], int | None, frozenset[int]], Plan] = {}
+        self._programs = remembered(before, read, now, self._config.limits.controls)
+        plans: dict[_PlanKey, Plan] = {}
         for lfdi, one in self._devices.items():
             paths = assigned.get(lfdi, one.paths)
             if paths is None:
                 continue
-            # a program taken from the device still tells it that its events were taken back
-            left = (one.paths or frozenset()) - paths
-            one.paths = paths | {path for path in left if path in self._programs}
-            key = (one.paths, one.device.category, one.finished)
-            if key not in plans:
-                mine = [self._programs[path] for path in one.paths if path in self._programs]
-                plans[key] = schedule.plan(
-                    mine, self._memory.draw, one.device.category, one.finished
-                )
-            one.plan = plans[key]
+            for path in (one.paths or frozenset()) - paths:
+                if path in before and len(one.left) < _MOST_LEFT:
+                    one.left[path] = withdrawn(before[path], now)
+            one.paths = paths
+            self._replan(one, plans, now)
         listed = {mrid for program in self._programs.values() for mrid in program.controls}
         self._memory.forget(listed, now)
+
+    def _replan(self, one: _Following, plans: dict[_PlanKey, Plan], now: int) -> None:
+        """Devices that have the same programs share a plan."""
+        paths = one.paths or frozenset()
+        mine = [self._programs[path] for path in paths if path in self._programs]
+        left = [program for path, program in one.left.items() if path not in paths]
+        if left:
+            controls = [c for program in (*mine, *left) for c in program.controls.values()]
+            since = matters_since(controls, now)
+            left = [p for p in left if any(latest_end(c) > since for c in p.controls.values())]
+        one.left = {program.path: program for program in left}
+        key = (paths, frozenset(map(id, left)), one.device.category, one.finished)
+        if key not in plans:
+            made = schedule.plan(
+                (*mine, *left), self._memory.draw, one.device.category, one.finished
+            )
+            plans[key] = one.plan if made == one.plan else made
+        one.plan = plans[key]
 
     def report(self, lfdi: str, outcome: Outcome) -> None:
         """What became of the modes in force now is another: an operator took over, or let go."""
@@ -132,24 +161,28 @@ class Follower:
         lost = silent_s >= self._config.comm_loss_s
         events = self._config.run_known_events or not lost
         plans = {lfdi: one.plan for lfdi, one in self._devices.items()}  # a walk may come between
+        each = _each_once(plans.values())
+        shared = {id(plan): plan.effective(now, events=events) for plan in each}
+        following = {id(plan): plan.following(now) for plan in each}
         changed = [
-            (one, effective)
+            (one, shared[id(one.plan)])
             for one in self._devices.values()
-            if one.paths is not None
-            and (effective := one.plan.effective(now, events=events)) != one.applied
+            if one.paths is not None and shared[id(one.plan)] != one.applied
         ]
         async with asyncio.TaskGroup() as group:
             for one, effective in changed:
                 group.create_task(self._carry(one, effective))
-        for lfdi, one in self._devices.items():
+        for number, (lfdi, one) in enumerate(self._devices.items()):
             if one.applied is not None:
                 self._note(one, plans[lfdi], now, one.outcome if events else _GIVEN_UP)
-                self._show(one, now)
+                self._show(one, following[id(plans[lfdi])])
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def next_due(self, now: int) -> int | None:
         """When :meth:`step` is due next, by the server's time, UTC s; None where never."""
-        plans = {id(one.plan): one.plan for one in self._devices.values()}
-        instants = (one.next_change(now) for one in plans.values())
+        plans = _each_once(one.plan for one in self._devices.values())
+        instants = (plan.next_change(now) for plan in plans)
         return min((at for at in instants if at is not None), default=None)
 
     async def _carry(self, one: _Following, effective: Effective) -> None:
@@ -158,7 +191,10 @@ class Follower:
 
     def _note(self, one: _Following, plan: Plan, now: int, outcome: Outcome) -> None:
         lfdi, most = one.device.lfdi, self._config.limits.responses_per_event
-        for mrid, (_, control) in plan.controls.items():
+        last, one.noted = one.noted, (plan, now)
+        new = last is None or last[0] is not plan or now < last[1]
+        for mrid in plan.controls if new or last is None else plan.moving(last[1], now):
+            control = plan.controls[mrid][1]
             told = self._memory.told(lfdi, mrid)
             for code in news(plan, mrid, told, outcome, now):
                 if len(told) >= most and code in (Code.OPT_OUT, Code.OPT_IN):
@@ -169,9 +205,13 @@ class Follower:
                 if reply_to:
                     self._outbox.add(noted)
 
-    def _show(self, one: _Following, now: int) -> None:
+    def _show(self, one: _Following, following: tuple[int, ...]) -> None:
         state = self._states[one.device.lfdi]
         modes = one.applied.modes if one.applied is not None else {}
         state.effective = {mode: setting.source for mode, setting in modes.items()}
-        lives = one.plan.lives.values()
-        state.following = tuple(life.event.mrid for life in lives if life.over > now)
+        state.following = following
+
+
+def _each_once(plans: Iterable[Plan]) -> list[Plan]:
+    """Each plan once, however many devices share it."""
+    return list({id(plan): plan for plan in plans}.values())

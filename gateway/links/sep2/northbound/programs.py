@@ -71,7 +71,7 @@ def remembered(
                 gone.setdefault(path, {})[mrid] = _taken_back(control, now)
     everything = [c for p in read.values() for c in p.controls.values()]
     everything += [c for controls in gone.values() for c in controls.values()]
-    since = min(_matters_since(everything, now), now - _LINGER_S)
+    since = matters_since(everything, now)
     merged = dict(read)
     for path, controls in gone.items():
         kept = {mrid: c for mrid, c in controls.items() if latest_end(c) > since}
@@ -83,9 +83,19 @@ def remembered(
     return merged
 
 
-def _matters_since(controls: Iterable[DERControl], now: int) -> int:
-    """The earliest start, chains of overlaps included, of all that is not over."""
-    since = now
+def withdrawn(program: Program, now: int) -> Program:
+    """A program that a device has no more: no default, and its events were taken back."""
+    controls = {mrid: _taken_back(control, now) for mrid, control in program.controls.items()}
+    return replace(program, default=None, controls=controls)
+
+
+def matters_since(controls: Iterable[DERControl], now: int) -> int:
+    """Events that ended before that may be forgotten, UTC s.
+
+    The earliest start, chains of overlaps included, of all that is not over; what ended just now
+    is kept, too, as its end may still have to be noted.
+    """
+    since = now - _LINGER_S
     for control in sorted(controls, key=latest_end, reverse=True):
         if latest_end(control) > since:
             early = min(control.randomize_start or 0, 0)

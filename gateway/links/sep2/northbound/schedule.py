@@ -136,6 +136,18 @@ class Plan:
         )
         return min(instants, default=None)
 
+    def following(self, now: int) -> tuple[int, ...]:
+        """The events that are not over."""
+        return tuple(mrid for mrid, life in self.lives.items() if life.over > now)
+
+    def moving(self, since: int, now: int) -> tuple[int, ...]:
+        """The events that ran or stopped between two instants; nothing befell the others."""
+        return tuple(
+            mrid
+            for mrid, life in self.lives.items()
+            if life.over >= since and (life.event.begins <= now or life.over <= now)
+        )
+
     def held(self, mrid: int, now: int) -> frozenset[str]:
         """The modes an event sets at ``now``."""
         force = in_force(self.lives, now)

@@ -51,9 +51,8 @@ class Rig:
             key=folder,
             ca=folder,
             state=folder / "state",
-            devices=({"lfdi": LFDI},),  # type: ignore[arg-type]
             comm_loss_s=100,
-            **more,  # type: ignore[arg-type]
+            **{"devices": ({"lfdi": LFDI},), **more},  # type: ignore[arg-type]
         )
         self.states = {LFDI: EndDeviceState(LFDI)}
         self.memory = Memory(self.config.state, random.Random(1))
@@ -228,3 +227,32 @@ async def test_only_the_servers_own_certificate_may_notify(tmp_path: Path) -> No
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_program_taken_from_one_device_of_two_ends_for_that_one_alone(
+    tmp_path: Path,
+) -> None:
+    other = "CD" * 20
+    rig = Rig(tmp_path, devices=({"lfdi": LFDI}, {"lfdi": other}))
+    rig.states[other] = EndDeviceState(other)
+    now_limits: dict[str, int | None] = {}
+
+    async def apply(lfdi: str, effective: Effective) -> Outcome:
+        now_limits[lfdi] = effective.base.op_mod_max_lim_w
+        return Outcome(dict.fromkeys(effective.modes, ModeOutcome(Taken.TAKEN)))
+
+    rig.follower = Follower(rig.config, rig.memory, rig.outbox, apply, rig.states)
+    both = dict.fromkeys((LFDI, other), frozenset({"/derp/1"}))
+    try:
+        rig.follower.take(schedule(), both, 0)  # type: ignore[arg-type]
+        await rig.follower.step(60, 0.0)
+        assert now_limits == {LFDI: 5000, other: 5000}
+        rig.follower.take(schedule(), {**both, LFDI: frozenset()}, 70)  # type: ignore[arg-type]
+        await rig.follower.step(70, 0.0)
+        assert now_limits == {LFDI: None, other: 5000}
+        assert rig.memory.told(LFDI, 7) == [1, 2, 6]
+        assert rig.memory.told(other, 7) == [1, 2]
+        await rig.follower.step(250, 0.0)
+        assert rig.memory.told(other, 7) == [1, 2, 3]
+    finally:
+        rig.memory.close()
