@@ -68,6 +68,8 @@ class Reporter:
         """
         due = [self._clock.monotonic_s() + self._config.post_default_s]
         for lfdi, place in site.devices.items():
+            if (left_s := self._transport.left_s()) > 0:  # the rest would only be refused
+                return self._clock.monotonic_s() + left_s
             told = self._told.setdefault(lfdi, _Told())
             now_s = self._clock.monotonic_s()
             if now_s >= told.status_due_s:
@@ -119,7 +121,7 @@ class Reporter:
         if rate_s is None:
             made = await self._sent("POST", mirror, usage_point(lfdi, self._config.pen))
             if not made:
-                return self._config.post_default_s
+                return self._config.retry_max_s
             self._memory.put_place(name, made)
             path, rate_s = made, await self._rate_s(made) or self._config.post_default_s
         now, snapshot = self._time.now(), self._telemetry(lfdi)

@@ -117,7 +117,7 @@ class Transport:
                 path = self._place(location, path)
                 continue
             if status != 200:
-                raise RefusedError(status, self._left_s())
+                raise RefusedError(status, self.left_s())
             try:
                 return decode(body, accepted)
             except RemoteProtocolError:
@@ -140,13 +140,13 @@ class Transport:
         body = None if resource is None else encode(resource)
         status, _, location = await self._ask(method, path, body)
         if not 200 <= status < 300:
-            raise RefusedError(status, self._left_s())
+            raise RefusedError(status, self.left_s())
         try:
             return self._place(location, path) if location else ""
         except RemoteProtocolError:  # counted; what was sent has arrived all the same
             return ""
 
-    def _left_s(self) -> float:
+    def left_s(self) -> float:
         """How long the server still wants to be left alone, s."""
         return max(0.0, self._silent_until_s - self._clock.monotonic_s())
 
@@ -158,7 +158,7 @@ class Transport:
             raise
 
     async def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes, str]:
-        if (left_s := self._left_s()) > 0:
+        if (left_s := self.left_s()) > 0:
             raise RefusedError(_TOO_MANY, left_s)
         if self._session is None:
             raise LinkError("the client is not running")
