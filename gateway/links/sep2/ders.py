@@ -22,12 +22,14 @@ from gateway.links.sep2.resources import (
     Resource,
     Response,
 )
+from gateway.links.sep2.response_codes import ResponseCode
 from gateway.links.sep2.server import Hooks, ProgramFullError, ProgramSetup, Sep2Server
-from gateway.links.sep2.southbound.desk import Desk, Pace, ResponseCode
+from gateway.links.sep2.southbound.desk import Desk, Pace
 from gateway.links.sep2.southbound.orders import DerOutput, described
 from gateway.links.sep2.southbound.telemetry import DerInput, Sink, Telemetry
 from gateway.model.clock import Clock
 from gateway.model.command import Command, CommandResult, CommandStatus
+from gateway.model.errors import LinkError
 
 __all__ = ["DerInput", "DerOutput", "DerServer", "DerState", "Pace", "Sep2Der"]
 
@@ -174,7 +176,10 @@ class DerServer:
         if desk is None:
             detail = f"{command.point} is no output of a 2030.5 device"
             return CommandResult(command, CommandStatus.NOT_SUPPORTED, detail)
-        return await desk.operate(command)
+        try:
+            return await desk.operate(command)
+        except LinkError as error:  # not on disk: the server begins again from what is
+            return CommandResult(command, CommandStatus.HARDWARE_ERROR, str(error))
 
     def note_order(self, program: int, mrid: int, base: DERControlBase) -> None:
         """Count and show a control of a DER's own program."""

@@ -25,14 +25,14 @@ from gateway.links.sep2.resources import (
     Resource,
 )
 from gateway.links.sep2.schema import validator
-from gateway.links.sep2.southbound.connection import ClientConnection
+from gateway.links.sep2.serving.connection import ClientConnection
+from gateway.links.sep2.serving.intake import Intake
+from gateway.links.sep2.serving.journal import Journal
+from gateway.links.sep2.serving.listener import Listener
+from gateway.links.sep2.serving.statistics import ServerStatistics
 from gateway.links.sep2.southbound.exchange import Exchange
-from gateway.links.sep2.southbound.intake import Intake
-from gateway.links.sep2.southbound.journal import Journal
-from gateway.links.sep2.southbound.listener import Listener
 from gateway.links.sep2.southbound.notifier import Notifier
 from gateway.links.sep2.southbound.programs import ProgramFullError, ProgramSetup
-from gateway.links.sep2.southbound.statistics import ServerStatistics
 from gateway.links.sep2.southbound.subscriptions import Subscriber
 from gateway.links.sep2.southbound.tree import Hooks, Tree
 from gateway.model.clock import Clock

@@ -10,7 +10,6 @@ from gateway.links.sep2.client_config import EndDeviceConfig, Sep2ClientConfig
 from gateway.links.sep2.northbound import schedule
 from gateway.links.sep2.northbound.memory import Memory
 from gateway.links.sep2.northbound.obedience import (
-    Code,
     ModeOutcome,
     Outcome,
     Taken,
@@ -28,6 +27,7 @@ from gateway.links.sep2.northbound.programs import (
 from gateway.links.sep2.northbound.schedule import Effective, Plan
 from gateway.links.sep2.northbound.statistics import EndDeviceState
 from gateway.links.sep2.resources import DERControlBase
+from gateway.links.sep2.response_codes import ResponseCode
 
 #: Makes a device (by LFDI) do what is in force, and says what became of it. It must end in time
 #: of its own: other devices wait for it.
@@ -197,7 +197,7 @@ class Follower:
             control = plan.controls[mrid][1]
             told = self._memory.told(lfdi, mrid)
             for code in news(plan, mrid, told, outcome, now):
-                if len(told) >= most and code in (Code.OPT_OUT, Code.OPT_IN):
+                if len(told) >= most and code in (ResponseCode.OPT_OUT, ResponseCode.OPT_IN):
                     self._states[lfdi].dropped += 1
                     continue
                 reply_to = (control.reply_to or "") if is_asked_for(control, code) else ""

@@ -16,7 +16,7 @@ from pathlib import Path
 from gateway.links.sep2.northbound.obedience import FINAL
 from gateway.links.sep2.northbound.schedule import Offsets
 from gateway.links.sep2.resources import DERControl
-from gateway.links.sep2.southbound.journal import Change, Drop, Journal, Record
+from gateway.links.sep2.serving.journal import Change, Drop, Journal, Record
 from gateway.model.errors import LinkError
 
 _OFFSETS, _RESPONSE, _PLACE = "client-offsets", "client-response", "client-place"

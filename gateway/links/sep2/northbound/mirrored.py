@@ -17,8 +17,9 @@ from gateway.links.sep2.resources import (
 #: roleFlags: a mirror, of a DER, that is no premises aggregation point.
 _ROLE = 0x49
 _ELECTRICITY, _ON = 0, 1
-#: ReadingType: instantaneous, electricity, power; energy flowing from the DER to the grid.
-_INSTANTANEOUS, _COMMODITY, _POWER, _REVERSE = 12, 1, 37, 19
+#: ReadingType: instantaneous, electricity, power; net flow, positive where the DER delivers, as
+#: its own meter counts (a reading's type cannot change when the flow turns round).
+_INSTANTANEOUS, _COMMODITY, _POWER, _NET = 12, 1, 37, 4
 #: qualityFlags: valid.
 _VALID = 0x01
 _INT48 = 2**47 - 1
@@ -37,8 +38,8 @@ class _Kind:
 
 
 _KINDS = (
-    _Kind("power_w", "Real power", 38, 0, _POWER, _REVERSE),
-    _Kind("reactive_power_var", "Reactive power", 63, 0, _POWER, _REVERSE),
+    _Kind("power_w", "Real power", 38, 0, _POWER, _NET),
+    _Kind("reactive_power_var", "Reactive power", 63, 0, _POWER, _NET),
     _Kind("voltage_v", "Voltage", 29, -1),
     _Kind("frequency_hz", "Frequency", 33, -3),
 )

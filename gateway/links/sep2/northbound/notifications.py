@@ -16,11 +16,11 @@ from gateway.links.sep2.northbound.peer import ServerIdentity
 from gateway.links.sep2.northbound.statistics import ClientStatistics
 from gateway.links.sep2.resources import Notification
 from gateway.links.sep2.schema import validator
-from gateway.links.sep2.southbound.access import Client
-from gateway.links.sep2.southbound.answers import RefusedError
-from gateway.links.sep2.southbound.intake import Intake
-from gateway.links.sep2.southbound.listener import Listener
-from gateway.links.sep2.southbound.statistics import ServerStatistics
+from gateway.links.sep2.serving.access import Client
+from gateway.links.sep2.serving.answers import RefusedError
+from gateway.links.sep2.serving.intake import Intake
+from gateway.links.sep2.serving.listener import Listener
+from gateway.links.sep2.serving.statistics import ServerStatistics
 from gateway.model.errors import LinkError
 
 PATH = "/notify"

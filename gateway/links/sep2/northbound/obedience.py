@@ -7,26 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from enum import Enum
 
 from gateway.links.sep2.events import EventLife
 from gateway.links.sep2.northbound.schedule import Plan
 from gateway.links.sep2.resources import DERControl
-
-
-class Code(IntEnum):
-    """``Response.status``."""
-
-    RECEIVED = 1
-    STARTED = 2
-    COMPLETED = 3
-    OPT_OUT = 4
-    OPT_IN = 5
-    CANCELLED = 6
-    SUPERSEDED = 7
-    NOT_APPLICABLE = 252
-    INVALID = 253
-    EXPIRED = 254
+from gateway.links.sep2.response_codes import ResponseCode
 
 
 class Taken(Enum):
@@ -56,25 +42,25 @@ class Outcome:
 #: After these an event is over for a device, whatever happens.
 FINAL = frozenset(
     {
-        Code.COMPLETED,
-        Code.CANCELLED,
-        Code.SUPERSEDED,
-        Code.NOT_APPLICABLE,
-        Code.INVALID,
-        Code.EXPIRED,
+        ResponseCode.COMPLETED,
+        ResponseCode.CANCELLED,
+        ResponseCode.SUPERSEDED,
+        ResponseCode.NOT_APPLICABLE,
+        ResponseCode.INVALID,
+        ResponseCode.EXPIRED,
     }
 )
 _RECEIVED_BIT, _SPECIFIC_BIT, _USER_BIT = 1, 2, 4
 #: Which bits of responseRequired ask for a code; what is not named here is a specific response.
 _ASKED_BY: Mapping[int, int] = {
-    Code.RECEIVED: _RECEIVED_BIT,
+    ResponseCode.RECEIVED: _RECEIVED_BIT,
     # a refusal is the device's own as often as its user's
-    Code.OPT_OUT: _SPECIFIC_BIT | _USER_BIT,
-    Code.OPT_IN: _SPECIFIC_BIT | _USER_BIT,
+    ResponseCode.OPT_OUT: _SPECIFIC_BIT | _USER_BIT,
+    ResponseCode.OPT_IN: _SPECIFIC_BIT | _USER_BIT,
     # all that is ever said of such an event
-    Code.NOT_APPLICABLE: _RECEIVED_BIT | _SPECIFIC_BIT,
-    Code.INVALID: _RECEIVED_BIT | _SPECIFIC_BIT,
-    Code.EXPIRED: _RECEIVED_BIT | _SPECIFIC_BIT,
+    ResponseCode.NOT_APPLICABLE: _RECEIVED_BIT | _SPECIFIC_BIT,
+    ResponseCode.INVALID: _RECEIVED_BIT | _SPECIFIC_BIT,
+    ResponseCode.EXPIRED: _RECEIVED_BIT | _SPECIFIC_BIT,
 }
 
 
@@ -86,7 +72,7 @@ def is_asked_for(control: DERControl, code: int) -> bool:
 
 def news(
     plan: Plan, mrid: int, told: Sequence[int], outcome: Outcome, now: int
-) -> tuple[Code, ...]:
+) -> tuple[ResponseCode, ...]:
     """What is to be noted of an event at ``now``, in this order.
 
     Args:
@@ -99,57 +85,59 @@ def news(
     return tuple(_news(plan, mrid, told, outcome, now))
 
 
-def _news(plan: Plan, mrid: int, told: Sequence[int], outcome: Outcome, now: int) -> Iterator[Code]:
+def _news(
+    plan: Plan, mrid: int, told: Sequence[int], outcome: Outcome, now: int
+) -> Iterator[ResponseCode]:
     if any(code in FINAL for code in told):
         return
     if mrid in plan.invalid:
         if not told:
-            yield Code.INVALID
+            yield ResponseCode.INVALID
         return
     life = plan.lives[mrid]
     if not told:
         if now >= life.event.ends:
-            yield Code.EXPIRED
+            yield ResponseCode.EXPIRED
             return
-        yield Code.RECEIVED
+        yield ResponseCode.RECEIVED
     stopped = _stopped(plan, life, now)
     if stopped is not None:
         yield stopped
     elif now >= life.event.ends:
-        if Code.STARTED in told and not _out(told):
-            yield Code.COMPLETED
+        if ResponseCode.STARTED in told and not _out(told):
+            yield ResponseCode.COMPLETED
     elif now >= life.event.begins:
         yield from _running(plan.held(mrid, now), told, outcome)
 
 
-def _stopped(plan: Plan, life: EventLife, now: int) -> Code | None:
+def _stopped(plan: Plan, life: EventLife, now: int) -> ResponseCode | None:
     """How it ended before its time; what comes first counts."""
     event = life.event
-    cancelled = Code.SUPERSEDED if event.mrid in plan.superseded else Code.CANCELLED
+    cancelled = ResponseCode.SUPERSEDED if event.mrid in plan.superseded else ResponseCode.CANCELLED
     ends = [
         (at, code)
-        for at, code in ((event.cancelled, cancelled), (life.superseded, Code.SUPERSEDED))
+        for at, code in ((event.cancelled, cancelled), (life.superseded, ResponseCode.SUPERSEDED))
         if at is not None and at <= now and at < event.ends
     ]
     return min(ends)[1] if ends else None
 
 
-def _running(held: frozenset[str], told: Sequence[int], outcome: Outcome) -> Iterator[Code]:
+def _running(held: frozenset[str], told: Sequence[int], outcome: Outcome) -> Iterator[ResponseCode]:
     unknown = ModeOutcome(Taken.NOT_SUPPORTED)
     results = {outcome.modes.get(mode, unknown).taken for mode in held}
     if results & {Taken.TAKEN, Taken.PARTLY}:
         if _out(told):
-            yield Code.OPT_IN
-        if Code.STARTED not in told:
-            yield Code.STARTED
+            yield ResponseCode.OPT_IN
+        if ResponseCode.STARTED not in told:
+            yield ResponseCode.STARTED
     elif Taken.REFUSED in results:
         if not _out(told):
-            yield Code.OPT_OUT
-    elif Code.STARTED not in told and Code.OPT_OUT not in told:
-        yield Code.NOT_APPLICABLE
+            yield ResponseCode.OPT_OUT
+    elif ResponseCode.STARTED not in told and ResponseCode.OPT_OUT not in told:
+        yield ResponseCode.NOT_APPLICABLE
 
 
 def _out(told: Sequence[int]) -> bool:
     """Whether the device is opted out, as far as was told."""
-    choices = [code for code in told if code in (Code.OPT_OUT, Code.OPT_IN)]
-    return bool(choices) and choices[-1] == Code.OPT_OUT
+    choices = [code for code in told if code in (ResponseCode.OPT_OUT, ResponseCode.OPT_IN)]
+    return bool(choices) and choices[-1] == ResponseCode.OPT_OUT

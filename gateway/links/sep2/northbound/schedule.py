@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from gateway.links.sep2.control_events import event_of, modes
 from gateway.links.sep2.events import (
     EventLife,
     EventRecord,
@@ -27,7 +28,6 @@ from gateway.links.sep2.resources import (
     DERCurve,
     Link,
 )
-from gateway.links.sep2.southbound.controls import event_of, modes
 
 _DEFAULT_SETTINGS = tuple(
     one.name for one in fields(DefaultDERControl) if one.name.startswith("set_")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 
+from gateway.links.sep2.control_events import modes
 from gateway.links.sep2.northbound.ground import Ground
 from gateway.links.sep2.northbound.programs import Program
 from gateway.links.sep2.northbound.reader import NotYetError, Reader
@@ -24,7 +25,6 @@ from gateway.links.sep2.resources import (
     Link,
     Time,
 )
-from gateway.links.sep2.southbound.controls import modes
 from gateway.model.errors import LinkError
 
 #: Curves read of one program; controls that need more are invalid.

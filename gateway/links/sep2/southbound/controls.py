@@ -4,40 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from gateway.links.sep2 import events
 from gateway.links.sep2.codec import decode, encode, encode_fragment
+from gateway.links.sep2.control_events import event_of
 from gateway.links.sep2.events import EventRecord, EventState, EventStatusCode
-from gateway.links.sep2.resources import DERControl, DERControlBase, EventStatus
-from gateway.links.sep2.southbound.journal import Change, Drop, Record
+from gateway.links.sep2.resources import DERControl, EventStatus
+from gateway.links.sep2.serving.journal import Change, Drop, Record
 
 KIND = "control"
-#: What of a DERControlBase is no mode: it shapes the others.
-_NO_MODES = frozenset({"ramp_tms"})
 _NOTHING: frozenset[str] = frozenset()
-
-
-def modes(base: DERControlBase) -> frozenset[str]:
-    """The control modes that a base sets, by field name."""
-    names = (field.name for field in fields(base) if getattr(base, field.name) is not None)
-    return frozenset(names) - _NO_MODES
-
-
-def event_of(control: DERControl, program: int, primacy: int) -> EventRecord:
-    """A control, for the event engine."""
-    return EventRecord(
-        mrid=control.mrid,
-        program=program,
-        primacy=primacy,
-        creation_time=control.creation_time,
-        start=control.interval.start,
-        duration=control.interval.duration,
-        randomize_start=control.randomize_start or 0,
-        randomize_duration=control.randomize_duration or 0,
-        modes=modes(control.der_control_base),
-    )
 
 
 @dataclass(slots=True)

@@ -10,12 +10,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from enum import IntEnum
 from typing import Protocol
 
 import numpy as np
 
 from gateway.links.sep2.resources import DERControl, DERControlBase, DERControlResponse, DERCurve
+from gateway.links.sep2.response_codes import ResponseCode
 from gateway.links.sep2.southbound.orders import (
     CURVES,
     ENABLE,
@@ -36,21 +36,6 @@ _REMEMBERED = 16
 _SECOND_MS = 1000
 
 
-class ResponseCode(IntEnum):
-    """``Response.status`` of DER controls."""
-
-    RECEIVED = 1
-    STARTED = 2
-    COMPLETED = 3
-    OPT_OUT = 4
-    OPT_IN = 5
-    CANCELLED = 6
-    SUPERSEDED = 7
-    NOT_APPLICABLE = 252
-    INVALID = 253
-    LATE = 254
-
-
 #: Answers that end a command badly, as control status and in words.
 _REFUSED: Mapping[int, tuple[CommandStatus, str]] = {
     ResponseCode.OPT_OUT: (CommandStatus.DOWNSTREAM_LOCAL, "opted out"),
@@ -58,7 +43,7 @@ _REFUSED: Mapping[int, tuple[CommandStatus, str]] = {
     ResponseCode.SUPERSEDED: (CommandStatus.BLOCKED_OTHER_MASTER, "follows another control"),
     ResponseCode.NOT_APPLICABLE: (CommandStatus.NOT_SUPPORTED, "does not have that mode"),
     ResponseCode.INVALID: (CommandStatus.FORMAT_ERROR, "calls the control invalid"),
-    ResponseCode.LATE: (CommandStatus.TIMEOUT, "received it too late"),
+    ResponseCode.EXPIRED: (CommandStatus.TIMEOUT, "received it too late"),
 }
 
 

@@ -18,10 +18,10 @@ from gateway.links.sep2.resources import (
     Resource,
 )
 from gateway.links.sep2.resources.base import SubscribableResource
-from gateway.links.sep2.southbound.answers import NO_CONTENT, NOT_FOUND, Answer, Ask, Post, invalid
+from gateway.links.sep2.serving.answers import NO_CONTENT, NOT_FOUND, Answer, Ask, Post, invalid
+from gateway.links.sep2.serving.journal import Change, Drop, Record
 from gateway.links.sep2.southbound.documents import SUBSCRIBABLE, document
 from gateway.links.sep2.southbound.ground import Ground
-from gateway.links.sep2.southbound.journal import Change, Drop, Record
 from gateway.links.sep2.southbound.registrations import Device, Registrations
 from gateway.links.sep2.southbound.routing import Endpoint, Routes
 

@@ -17,8 +17,8 @@ from gateway.links.sep2.resources import (
     ListLink,
     Registration,
 )
-from gateway.links.sep2.southbound.access import AccessList
-from gateway.links.sep2.southbound.answers import (
+from gateway.links.sep2.serving.access import AccessList
+from gateway.links.sep2.serving.answers import (
     NO_CONTENT,
     NOT_FOUND,
     Answer,
@@ -27,9 +27,9 @@ from gateway.links.sep2.southbound.answers import (
     forbidden,
     invalid,
 )
+from gateway.links.sep2.serving.journal import Change
 from gateway.links.sep2.southbound.documents import SUBSCRIBABLE, document, listing
 from gateway.links.sep2.southbound.ground import Ground, derived_mrid
-from gateway.links.sep2.southbound.journal import Change
 from gateway.links.sep2.southbound.program_views import ProgramViews
 from gateway.links.sep2.southbound.programs import Programs
 from gateway.links.sep2.southbound.registrations import Device, Registrations

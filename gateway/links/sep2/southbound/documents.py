@@ -9,8 +9,8 @@ from typing import TypeVar
 from gateway.links.sep2.codec import encode, list_frame
 from gateway.links.sep2.resources import Error, Resource
 from gateway.links.sep2.resources.base import List, SubscribableList
-from gateway.links.sep2.southbound.access import Client
-from gateway.links.sep2.southbound.answers import Answer, Ask
+from gateway.links.sep2.serving.access import Client
+from gateway.links.sep2.serving.answers import Answer, Ask
 
 #: ``subscribable`` of what can be subscribed to: without a condition.
 SUBSCRIBABLE = 1

@@ -9,8 +9,8 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from gateway.links.sep2.codec import MEDIA_TYPE
-from gateway.links.sep2.southbound.access import AccessList, Client
-from gateway.links.sep2.southbound.answers import (
+from gateway.links.sep2.serving.access import AccessList, Client
+from gateway.links.sep2.serving.answers import (
     INVALID_VALUES,
     NOT_FOUND,
     TOO_OFTEN,
@@ -20,12 +20,12 @@ from gateway.links.sep2.southbound.answers import (
     RefusedError,
     forbidden,
 )
-from gateway.links.sep2.southbound.connection import ClientConnection
+from gateway.links.sep2.serving.connection import ClientConnection
+from gateway.links.sep2.serving.intake import Intake, check_accept
+from gateway.links.sep2.serving.paging import FIRST, page
 from gateway.links.sep2.southbound.documents import error_body
 from gateway.links.sep2.southbound.ground import Ground
-from gateway.links.sep2.southbound.intake import Intake, check_accept
 from gateway.links.sep2.southbound.limits import RequestBudget
-from gateway.links.sep2.southbound.paging import FIRST, page
 from gateway.links.sep2.southbound.registrations import Registrations
 from gateway.links.sep2.southbound.routing import Endpoint, Routes
 

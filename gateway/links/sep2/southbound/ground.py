@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from gateway.links.sep2.config import Sep2ServerConfig
-from gateway.links.sep2.southbound.journal import Journal
-from gateway.links.sep2.southbound.statistics import ServerStatistics
+from gateway.links.sep2.serving.journal import Journal
+from gateway.links.sep2.serving.statistics import ServerStatistics
 from gateway.model.clock import Clock
 
 #: Told that what a path answers with is another now; to all its readers, or to these LFDIs.

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from gateway.links.sep2.codec import decode, encode, encode_fragment
 from gateway.links.sep2.resources import LogEvent, LogEventList
-from gateway.links.sep2.southbound.answers import NOT_FOUND, Answer, Ask, Post, invalid
+from gateway.links.sep2.serving.answers import NOT_FOUND, Answer, Ask, Post, invalid
+from gateway.links.sep2.serving.journal import Change, Drop, Record
 from gateway.links.sep2.southbound.documents import SUBSCRIBABLE, document, listing
 from gateway.links.sep2.southbound.ground import Ground, number
-from gateway.links.sep2.southbound.journal import Change, Drop, Record
 from gateway.links.sep2.southbound.registrations import Device, Registrations
 from gateway.links.sep2.southbound.routing import Endpoint, Routes
 

@@ -18,7 +18,7 @@ from gateway.links.sep2.resources import (
     UsagePoint,
     UsagePointList,
 )
-from gateway.links.sep2.southbound.answers import NOT_FOUND, Answer, Ask
+from gateway.links.sep2.serving.answers import NOT_FOUND, Answer, Ask
 from gateway.links.sep2.southbound.documents import document, listing
 from gateway.links.sep2.southbound.ground import Ground, number
 from gateway.links.sep2.southbound.meters import Meter, MirroredPoint

@@ -15,7 +15,7 @@ from gateway.links.sep2.resources import (
     MirrorUsagePoint,
     Reading,
 )
-from gateway.links.sep2.southbound.journal import Change, Drop, Journal, Record
+from gateway.links.sep2.serving.journal import Change, Drop, Journal, Record
 
 POINT, METER, READING, READING_SET = "mup", "meter", "reading", "rset"
 

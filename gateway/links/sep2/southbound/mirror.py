@@ -14,9 +14,8 @@ from gateway.links.sep2.resources import (
     Reading,
     ReadingType,
 )
-from gateway.links.sep2.southbound import meters
-from gateway.links.sep2.southbound.access import Client
-from gateway.links.sep2.southbound.answers import (
+from gateway.links.sep2.serving.access import Client
+from gateway.links.sep2.serving.answers import (
     NO_CONTENT,
     NOT_FOUND,
     Answer,
@@ -26,9 +25,10 @@ from gateway.links.sep2.southbound.answers import (
     full,
     invalid,
 )
+from gateway.links.sep2.serving.journal import Change
+from gateway.links.sep2.southbound import meters
 from gateway.links.sep2.southbound.documents import document, listing
 from gateway.links.sep2.southbound.ground import Ground, number
-from gateway.links.sep2.southbound.journal import Change
 from gateway.links.sep2.southbound.meters import Meter, MirroredPoint
 from gateway.links.sep2.southbound.registrations import Device, Registrations
 from gateway.links.sep2.southbound.routing import Endpoint, Routes

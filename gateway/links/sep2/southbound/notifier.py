@@ -13,7 +13,7 @@ import aiohttp
 
 from gateway.links.sep2.codec import MEDIA_TYPE
 from gateway.links.sep2.config import NotificationConfig
-from gateway.links.sep2.southbound.statistics import ServerStatistics
+from gateway.links.sep2.serving.statistics import ServerStatistics
 from gateway.links.sep2.southbound.subscriptions import Subscriber, Subscriptions
 
 #: The Notification of what a subscriber would read now; None where it may no longer read it.

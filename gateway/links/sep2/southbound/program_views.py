@@ -13,7 +13,7 @@ from gateway.links.sep2.resources import (
     Link,
     ListLink,
 )
-from gateway.links.sep2.southbound.answers import NOT_FOUND, Answer, Ask
+from gateway.links.sep2.serving.answers import NOT_FOUND, Answer, Ask
 from gateway.links.sep2.southbound.controls import Controls
 from gateway.links.sep2.southbound.documents import SUBSCRIBABLE, document, listing
 from gateway.links.sep2.southbound.ground import Ground, number

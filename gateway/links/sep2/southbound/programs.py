@@ -17,11 +17,11 @@ from gateway.links.sep2.resources import (
     EventStatus,
     Link,
 )
-from gateway.links.sep2.southbound.access import Client
+from gateway.links.sep2.serving.access import Client
+from gateway.links.sep2.serving.journal import Drop, Record
 from gateway.links.sep2.southbound.controls import KIND, Controls
 from gateway.links.sep2.southbound.documents import SUBSCRIBABLE
 from gateway.links.sep2.southbound.ground import Ground
-from gateway.links.sep2.southbound.journal import Drop, Record
 from gateway.links.sep2.southbound.registrations import Registrations
 from gateway.model.errors import LinkError, LocalProtocolError, TielineError
 

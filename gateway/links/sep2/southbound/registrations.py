@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gateway.links.sep2 import identity
-from gateway.links.sep2.southbound.access import AccessList, Client
-from gateway.links.sep2.southbound.answers import full
+from gateway.links.sep2.serving.access import AccessList, Client
+from gateway.links.sep2.serving.answers import full
+from gateway.links.sep2.serving.journal import Drop, Record
 from gateway.links.sep2.southbound.ground import Ground, number
-from gateway.links.sep2.southbound.journal import Drop, Record
 
 _KIND = "device"
 _NO_DEVICES: tuple[Device, ...] = ()

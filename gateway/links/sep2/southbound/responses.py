@@ -15,11 +15,11 @@ from gateway.links.sep2.resources import (
     ResponseSet,
     ResponseSetList,
 )
-from gateway.links.sep2.southbound.access import Client
-from gateway.links.sep2.southbound.answers import NOT_FOUND, Answer, Ask, Post, forbidden, invalid
+from gateway.links.sep2.serving.access import Client
+from gateway.links.sep2.serving.answers import NOT_FOUND, Answer, Ask, Post, forbidden, invalid
+from gateway.links.sep2.serving.journal import Change, Drop, Record
 from gateway.links.sep2.southbound.documents import document, listing
 from gateway.links.sep2.southbound.ground import Ground, derived_mrid, number
-from gateway.links.sep2.southbound.journal import Change, Drop, Record
 from gateway.links.sep2.southbound.programs import Program, Programs
 from gateway.links.sep2.southbound.registrations import Device, Registrations
 from gateway.links.sep2.southbound.routing import Endpoint, Routes

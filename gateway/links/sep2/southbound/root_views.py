@@ -13,7 +13,7 @@ from gateway.links.sep2.resources import (
     SelfDevice,
     Time,
 )
-from gateway.links.sep2.southbound.answers import Answer, Ask
+from gateway.links.sep2.serving.answers import Answer, Ask
 from gateway.links.sep2.southbound.documents import document
 from gateway.links.sep2.southbound.ground import Ground
 from gateway.links.sep2.southbound.mirror import Mirror

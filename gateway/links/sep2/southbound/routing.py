@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from gateway.links.sep2.southbound.answers import Answer, Ask, Post
+from gateway.links.sep2.serving.answers import Answer, Ask, Post
 
 Reader = Callable[[Ask], Answer]
 Writer = Callable[[Post], Awaitable[Answer]]

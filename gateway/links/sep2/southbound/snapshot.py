@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from gateway.links.sep2.codec import decode
+from gateway.links.sep2.control_events import event_of
 from gateway.links.sep2.events import EventState, EventStatusCode, statuses
 from gateway.links.sep2.resources import DERControl, Response
-from gateway.links.sep2.southbound import controls
-from gateway.links.sep2.southbound.journal import Record
+from gateway.links.sep2.serving.journal import Record
+from gateway.links.sep2.southbound.controls import KIND
 from gateway.model.errors import ConfigError, ConfigIssue
 
 _QUERY = "SELECT * FROM records WHERE kind = ? ORDER BY parent, number"
@@ -132,14 +133,14 @@ def _controls(
     answers: Mapping[int, Mapping[str, list[int]]],
 ) -> Iterator[ControlView]:
     by_program: dict[int, list[tuple[DERControl, list[Any]]]] = {}
-    for record in _records(database, controls.KIND):
+    for record in _records(database, KIND):
         made = decode(record.body, DERControl), json.loads(record.note)
         by_program.setdefault(int(record.parent), []).append(made)
     for program, own in by_program.items():
         primacy = primacies.get(program, 0)
         events = [
             replace(
-                controls.event_of(control, program, primacy),
+                event_of(control, program, primacy),
                 cancelled=cancelled,
                 cancel_randomized=randomized,
             )

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from gateway.links.sep2.codec import decode, encode, encode_fragment
 from gateway.links.sep2.resources import Subscription, SubscriptionList
-from gateway.links.sep2.southbound.access import Client
-from gateway.links.sep2.southbound.answers import (
+from gateway.links.sep2.serving.access import Client
+from gateway.links.sep2.serving.answers import (
     CONDITION_NOT_SUPPORTED,
     NO_CONTENT,
     NOT_FOUND,
@@ -22,9 +22,9 @@ from gateway.links.sep2.southbound.answers import (
     full,
     invalid,
 )
+from gateway.links.sep2.serving.journal import Change, Drop, Record
 from gateway.links.sep2.southbound.documents import document, listing
 from gateway.links.sep2.southbound.ground import Ground, number
-from gateway.links.sep2.southbound.journal import Change, Drop, Record
 from gateway.links.sep2.southbound.registrations import Device, Registrations
 from gateway.links.sep2.southbound.routing import Endpoint, Routes
 

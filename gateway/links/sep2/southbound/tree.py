@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from gateway.links.sep2.codec import decode, encode
 from gateway.links.sep2.config import Sep2ServerConfig
 from gateway.links.sep2.resources import Notification, Resource
-from gateway.links.sep2.southbound.access import AccessList, Client
-from gateway.links.sep2.southbound.answers import Ask
+from gateway.links.sep2.serving.access import AccessList, Client
+from gateway.links.sep2.serving.answers import Ask
+from gateway.links.sep2.serving.journal import Change, Journal
+from gateway.links.sep2.serving.paging import MAX_LENGTH, Page
+from gateway.links.sep2.serving.statistics import ServerStatistics
 from gateway.links.sep2.southbound.device_documents import DeviceDocuments, OnResource
 from gateway.links.sep2.southbound.device_views import DeviceViews
 from gateway.links.sep2.southbound.ground import Ground
-from gateway.links.sep2.southbound.journal import Change, Journal
 from gateway.links.sep2.southbound.log_events import LogEvents
 from gateway.links.sep2.southbound.metering_views import MeteringViews
 from gateway.links.sep2.southbound.mirror import Mirror, OnReading
 from gateway.links.sep2.southbound.notifier import Notifier
-from gateway.links.sep2.southbound.paging import MAX_LENGTH, Page
 from gateway.links.sep2.southbound.program_views import ProgramViews
 from gateway.links.sep2.southbound.programs import Programs, ProgramSetup
 from gateway.links.sep2.southbound.registrations import Device, Registrations
 from gateway.links.sep2.southbound.responses import OnResponse, Responses
 from gateway.links.sep2.southbound.root_views import RootViews
 from gateway.links.sep2.southbound.routing import Routes
-from gateway.links.sep2.southbound.statistics import ServerStatistics
 from gateway.links.sep2.southbound.subscriptions import Subscriber, Subscriptions
 from gateway.model.clock import Clock
 from gateway.model.errors import RemoteProtocolError

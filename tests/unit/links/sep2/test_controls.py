@@ -8,8 +8,8 @@ from gateway.links.sep2.resources import (
     DERControlBase,
     EventStatus,
 )
+from gateway.links.sep2.serving.journal import Drop
 from gateway.links.sep2.southbound.controls import Controls
-from gateway.links.sep2.southbound.journal import Drop
 
 NOW, LINGER_S, RETAIN_S = 1_800_000_000, 300, 3600
 

@@ -17,7 +17,8 @@ from gateway.links.sep2.resources import (
     DERCurve,
     EventStatus,
 )
-from gateway.links.sep2.southbound.desk import Desk, Pace, ResponseCode
+from gateway.links.sep2.response_codes import ResponseCode
+from gateway.links.sep2.southbound.desk import Desk, Pace
 from gateway.links.sep2.southbound.orders import DerOutput
 from gateway.model.command import Command, CommandResult, CommandStatus, Priority
 from gateway.model.point import PointKind, PointSpec
@@ -227,7 +228,7 @@ def test_the_last_mode_off_leaves_the_der_at_its_default(rig: Rig) -> None:
         (ResponseCode.OPT_OUT, CommandStatus.DOWNSTREAM_LOCAL),
         (ResponseCode.NOT_APPLICABLE, CommandStatus.NOT_SUPPORTED),
         (ResponseCode.INVALID, CommandStatus.FORMAT_ERROR),
-        (ResponseCode.LATE, CommandStatus.TIMEOUT),
+        (ResponseCode.EXPIRED, CommandStatus.TIMEOUT),
     ],
 )
 def test_a_refusal_is_told_and_what_held_before_is_offered_again(

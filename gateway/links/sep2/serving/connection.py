@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import cast
 
 from gateway.links.sep2.config import TransportLimits
-from gateway.links.sep2.southbound.access import Client
-from gateway.links.sep2.southbound.statistics import ServerStatistics
+from gateway.links.sep2.serving.access import Client
+from gateway.links.sep2.serving.statistics import ServerStatistics
 
 
 class ClientConnection(asyncio.Protocol):

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from gateway.links.sep2.config import TransportLimits
-from gateway.links.sep2.southbound.access import Client
-from gateway.links.sep2.southbound.connection import ClientConnection
-from gateway.links.sep2.southbound.statistics import ServerStatistics
+from gateway.links.sep2.serving.access import Client
+from gateway.links.sep2.serving.connection import ClientConnection
+from gateway.links.sep2.serving.statistics import ServerStatistics
 
 #: Pause when the process has no file descriptor left; the connection waits in the backlog.
 _NO_DESCRIPTOR_PAUSE_S = 0.5

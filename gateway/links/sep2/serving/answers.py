@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from gateway.links.sep2.resources import Resource
-from gateway.links.sep2.southbound.access import Client
-from gateway.links.sep2.southbound.paging import Page
+from gateway.links.sep2.serving.access import Client
+from gateway.links.sep2.serving.paging import Page
 
 #: reasonCode of an Error.
 INVALID_FORMAT, INVALID_VALUES, LIMIT_REACHED, CONDITION_NOT_SUPPORTED, TOO_OFTEN = range(5)

@@ -12,7 +12,7 @@ from gateway.links.sep2.codec import LIMITS, MEDIA_TYPE, Sep2DecodeError, decode
 from gateway.links.sep2.config import TransportLimits
 from gateway.links.sep2.resources import Error, Resource
 from gateway.links.sep2.schema import Sep2Schema
-from gateway.links.sep2.southbound.answers import INVALID_FORMAT, RefusedError
+from gateway.links.sep2.serving.answers import INVALID_FORMAT, RefusedError
 
 _ANY_TYPE = frozenset({"*/*", "application/*", MEDIA_TYPE})
 

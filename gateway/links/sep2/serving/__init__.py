@@ -1,0 +1,1 @@
+"""What both sides serve with: connections, bodies, answers, and the state on disk."""
