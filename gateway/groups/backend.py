@@ -105,6 +105,16 @@ class PointGroup:
         """Whether this is a microgrid that is not connected."""
         return any(view.islanded for view in self._views.values())
 
+    def holders(self, roles: Sequence[str]) -> frozenset[str]:
+        """Origins whose claims hold any of the points that play these roles now."""
+        held = (
+            self._submitter.holder(view.der.points[role])
+            for view in self._views.values()
+            for role in roles
+            if role in view.der.points
+        )
+        return frozenset(command.origin for command in held if command is not None)
+
     def capability_now(self) -> dict[str, Capability]:
         """What each online member can do now; those not known are absent."""
         known = ((name, view.now()) for name, view in self.online.items())

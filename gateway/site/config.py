@@ -10,7 +10,7 @@ from gateway.profiles.profile import PointName, PollGroup
 from gateway.profiles.validate import Strict
 from gateway.site.dnp3_tables import Dnp3OutstationTable
 from gateway.site.names import Name, Port
-from gateway.site.sep2_tables import Sep2ServerTable
+from gateway.site.sep2_tables import Sep2ClientTable, Sep2ServerTable
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -192,6 +192,7 @@ class SiteFile(Strict):
     modbus_server: ModbusServerTable | None = None
     dnp3_outstation: Dnp3OutstationTable | None = None
     sep2_server: Sep2ServerTable | None = None
+    sep2_client: Sep2ClientTable | None = None
 
 
 class DeviceRow(Strict):

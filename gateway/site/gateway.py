@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gateway.links.dnp3.master import Dnp3Master
     from gateway.links.sep2.ders import DerServer
     from gateway.site.dnp3_outstation import SiteOutstation
+    from gateway.site.sep2_client import SiteUtility
 
 _HOUSEKEEPING_S = 0.25
 _KEPT_MESSAGES = 200
@@ -87,6 +88,7 @@ class Gateway:
             None if table is None else modbus_server(site, table, self.store, self.router, clock)
         )
         self.outstation = self._outstation()
+        self.utility = self._utility()
         self.group_server = self._group_server()
         self.mqtt = (
             None
@@ -114,6 +116,8 @@ class Gateway:
                 parts.create_task(self._expire(), name="expiry")
                 parts.create_task(self._start_due(), name="schedules")
                 parts.create_task(self._sample(), name="forecast")
+                if self.utility is not None:
+                    parts.create_task(self.utility.follow(), name="2030.5 schedule")
                 if self.cycle is not None:
                     parts.create_task(self.cycle.run(), name="dms")
         finally:
@@ -132,6 +136,8 @@ class Gateway:
             yield "dnp3 outstation", self.outstation.run
         if self.sep2 is not None:
             yield "2030.5 server", self.sep2.run
+        if self.utility is not None:
+            yield "2030.5 client", self.utility.run
 
     async def ask(
         self, request: GroupRequest, asker: Asker, *, peer: str, direction: str = "in"
@@ -196,6 +202,19 @@ class Gateway:
 
         groups = self.groups.groups
         return site_outstation(self.site, table, self.store, self.router, groups, ask, self.clock)
+
+    def _utility(self) -> SiteUtility | None:
+        table = self.site.file.sep2_client
+        if table is None:
+            return None
+
+        async def ask(request: GroupRequest, asker: Asker, peer: str) -> GroupReply:
+            return await self.ask(request, asker, peer=peer)
+
+        from gateway.site.sep2_client import SiteUtility  # noqa: PLC0415 - the same
+
+        groups = self.groups.groups
+        return SiteUtility(self.site, table, groups, ask, self.clock, self._rng)
 
     def _group_server(self) -> GroupServer | None:
         table = self.site.file.https

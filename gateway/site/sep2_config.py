@@ -21,6 +21,7 @@ def check_sep2(
     issues: list[ConfigIssue],
 ) -> None:
     """Append every fault of the site's 2030.5 side."""
+    _check_client(folder, text, file, issues)
     own = {name: device for name, device in devices.items() if device.profile.protocol == "sep2"}
     for profile in {d.profile.name: d.profile for d in own.values()}.values():
         for fault in name_faults(profile):
@@ -38,6 +39,25 @@ def check_sep2(
             text.issue(("sep2_server", "xsd"), message, "give a path from the site folder")
         )
     _check_aggregators(text, table, own, issues)
+
+
+def _check_client(folder: Path, text: TomlText, file: SiteFile, issues: list[ConfigIssue]) -> None:
+    table = file.sep2_client
+    if table is None:
+        return
+    where = ("sep2_client", "device")
+    names = [entry.group for entry in table.device]
+    for name in dict.fromkeys(names):
+        if name not in file.groups:
+            issues.append(text.issue(where, f"there is no group {name!r}", "name a group"))
+        elif names.count(name) > 1:
+            issues.append(text.issue(where, f"group {name!r} is named twice", "keep one"))
+    for name in ("ca.crt", "client.crt", "client.key"):
+        path = folder / table.pki / name
+        if not path.is_file():
+            message = f"{table.pki}/{name} is not there"
+            remedy = "put the utility's root and our certificate and key there"
+            issues.append(text.issue(("sep2_client",), message, remedy))
 
 
 def _check_aggregators(

@@ -71,3 +71,40 @@ class Sep2ServerTable(Strict):
     pen: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] = 0
     retain_s: Annotated[float, Field(ge=0, le=31 * 86_400)] = 86_400.0
     xsd: str | None = None
+
+
+class Sep2EndDeviceTable(Strict):
+    """``[[sep2_client.device]]``: a group of the site as one of the utility's EndDevices.
+
+    ``lfdi`` is its identity; without one it gets one made of site and group that stays the same.
+    ``pin`` is what its Registration must say, ``category`` its deviceCategory.
+    """
+
+    group: Name
+    lfdi: Lfdi | None = None
+    pin: Pin | None = None
+    category: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] | None = None
+
+
+class Sep2ClientTable(Strict):
+    """``[sep2_client]``: the utility's (or DERMS's) IEEE 2030.5 server, which commands groups here.
+
+    ``url`` is its DeviceCapability; ``pki`` holds ``ca.crt`` (the server's roots), ``client.crt``
+    and ``client.key``. ``registration`` says who makes the EndDevices: we (``in-band``) or the
+    utility. With ``notify_port`` it is subscribed to, and reaches us at ``notify_host``. After
+    ``comm_loss_s`` of silence known events still run to their end, then defaults hold.
+    """
+
+    name: Name = "utility"
+    url: Annotated[str, Field(pattern=r"^https://[^/]+/.*$")]
+    pki: str = "sep2-utility"
+    check_hostname: bool = False
+    server_lfdi: Lfdi | None = None
+    registration: Literal["in-band", "out-of-band"] = "out-of-band"
+    device: Annotated[tuple[Sep2EndDeviceTable, ...], Field(min_length=1)]
+    notify_host: str = "127.0.0.1"
+    notify_port: Port | None = None
+    poll_min_s: Annotated[float, Field(ge=1, le=3600)] = 5.0
+    comm_loss_s: Annotated[float, Field(ge=10, le=86_400)] = 3600.0
+    run_known_events: bool = True
+    pen: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] = 0

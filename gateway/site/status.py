@@ -38,6 +38,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "dnp3": {name: dataclasses.asdict(state) for name, state in outstations.items()},
         "dnp3_masters": _masters(gateway),
         "sep2": _ders(gateway),
+        "sep2_utility": _utility(gateway),
         "links": {
             name: dataclasses.asdict(line) for name, line in gateway.poller.statistics.lines.items()
         },
@@ -65,6 +66,13 @@ def _ders(gateway: Gateway) -> dict[str, Any]:
         name: dataclasses.asdict(state) | {"orders": [dataclasses.asdict(o) for o in state.orders]}
         for name, state in gateway.sep2.states.items()
     }
+
+
+def _utility(gateway: Gateway) -> dict[str, Any]:
+    """Each group as the utility's 2030.5 EndDevice: registered where, told what, answered how."""
+    if gateway.utility is None:
+        return {}
+    return {name: dataclasses.asdict(s) for name, s in gateway.utility.states.items()}
 
 
 def _cycle(gateway: Gateway) -> dict[str, Any] | None:
