@@ -20,6 +20,7 @@ from gateway.links.sep2.southbound.orders import described
 from gateway.links.sep2.southbound.snapshot import ControlView, Snapshot, snapshot
 from gateway.model.errors import ConfigError
 from gateway.site.sep2 import sep2_devices
+from gateway.site.sep2_client import derived_lfdi
 from gateway.site.sep2_tables import Sep2ServerTable
 from gateway.site.site import Site
 
@@ -90,6 +91,23 @@ def certs(folder: SiteArgument) -> None:
     names = {device.lfdi: device.name for device in sep2_devices(site)}
     for path in sorted((site.folder / _table(site).pki).glob("*.crt")):
         table.add_row(path.name, *_certificate(path, names))
+    console().print(table)
+
+
+@app.command()
+def utility(folder: SiteArgument) -> None:
+    """Show who we are to the utility's server: our certificate, and each group's EndDevice."""
+    site = site_or_exit(folder)
+    client = site.file.sep2_client
+    if client is None:
+        fail("the site has no [sep2_client]. What to do: add it")
+    table = Table("group", "LFDI", "SFDI", "rules of 2030.5")
+    path = site.folder / client.pki / "client.crt"
+    _, lfdi_text, _, rules = _certificate(path, {})
+    table.add_row("our certificate", lfdi_text, str(sfdi(lfdi_text)) if lfdi_text else "", rules)
+    for entry in client.device:
+        own = entry.lfdi or derived_lfdi(site.file.name, entry.group)
+        table.add_row(entry.group, own, str(sfdi(own)), "")
     console().print(table)
 
 

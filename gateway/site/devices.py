@@ -84,6 +84,7 @@ def _resolve(
         return None
     _check_link(row, parsed, profile, link, issues)
     host, port = _address(row, parsed, link, issues)
+    lfdi = _lfdi(row, parsed, issues) if link.protocol == "sep2" else None
     periods = {name: file.poll.get(name, group).period_s for name, group in profile.poll.items()}
     return Device(
         row=parsed,
@@ -94,6 +95,7 @@ def _resolve(
         unit=profile.unit if parsed.unit is None else parsed.unit,
         timeout_s=parsed.timeout_s or profile.timeout_s,
         periods_s=periods,
+        lfdi=lfdi,
     )
 
 
@@ -120,15 +122,19 @@ def _check_link(
         issues.append(row.issue("unit", f"{parsed.unit} is no Modbus unit", "use 0..255"))
 
 
+def _lfdi(row: CsvRow, parsed: DeviceRow, issues: list[ConfigIssue]) -> str | None:
+    try:
+        return parse_lfdi(parsed.address or "")
+    except ValueError as error:
+        issues.append(row.issue("address", str(error), "tieline cert show says a device's"))
+        return None
+
+
 def _address(
     row: CsvRow, parsed: DeviceRow, link: LinkTable, issues: list[ConfigIssue]
 ) -> tuple[str | None, int | None]:
     if link.protocol == "sep2":
-        try:
-            parse_lfdi(parsed.address or "")
-        except ValueError as error:
-            issues.append(row.issue("address", str(error), "tieline cert show says a device's"))
-        return None, None
+        return None, None  # it comes to us
     if not link.has_device_addresses:
         if parsed.address is not None:
             message = f"link {parsed.link!r} is {link.type}: its devices have a unit, no address"

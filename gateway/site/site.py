@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.links.sep2.identity import parse_lfdi
 from gateway.model.point import PointSpec
 from gateway.points.interlock import InterlockRule
 from gateway.profiles.profile import DeviceProfile, ProfilePoint
@@ -22,6 +21,7 @@ class Device:
         host, port: where it is; None on a serial line.
         unit: Modbus unit or DNP3 address.
         periods_s: poll group to period, the site's overrides applied.
+        lfdi: of a 2030.5 device, 40 capital digits; None for others.
     """
 
     row: DeviceRow
@@ -32,18 +32,12 @@ class Device:
     unit: int
     timeout_s: float
     periods_s: Mapping[str, float]
+    lfdi: str | None = None
 
     @property
     def name(self) -> str:
         """The device's name in the site."""
         return self.row.device
-
-    @property
-    def lfdi(self) -> str | None:
-        """LFDI of a 2030.5 device, 40 capital digits; None for others."""
-        if self.link.protocol != "sep2" or self.row.address is None:
-            return None
-        return parse_lfdi(self.row.address)
 
     def point_of(self, role: str) -> str | None:
         """Id of the point that plays a DER role, or None."""
