@@ -15,7 +15,6 @@ from gateway.site.dnp3_map import load_dnp3_map
 from gateway.site.dnp3_tables import Dnp3MapRow, Dnp3OutstationTable
 from gateway.site.maps import load_modbus_map, load_network
 from gateway.site.points import expand_points
-from gateway.site.sep2_config import check_sep2
 from gateway.site.site import Device, Site, SitePoint
 
 #: Roles a device needs to be a member of a group.
@@ -41,7 +40,10 @@ def load_site(folder: Path) -> Site:
     devices, points = expand_points(folder, devices, issues)
     by_id = {point.spec.id: point for point in points}
     _check_groups(text, file, devices, issues)
-    check_sep2(folder, text, file, devices, issues)
+    if file.sep2_server or file.sep2_client or any(d.lfdi for d in devices.values()):
+        from gateway.site.sep2_config import check_sep2  # noqa: PLC0415 - a box without has none
+
+        check_sep2(folder, text, file, devices, issues)
     modbus_map = (
         load_modbus_map(folder / file.modbus_server.map, by_id, issues)
         if file.modbus_server
