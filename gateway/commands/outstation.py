@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from gateway.commands.common import fail
-from gateway.links.dnp3.northbound.conformance import ConformanceOutstation
 from gateway.model.errors import LinkError
 from gateway.site.clock import SystemClock
 
@@ -41,6 +40,11 @@ def outstation(
 
 
 async def _serve(port: int, control_port: int) -> None:
+    # imported here: a gateway without DNP3 does without its memory
+    from gateway.links.dnp3.northbound.conformance import (  # noqa: PLC0415
+        ConformanceOutstation,
+    )
+
     bench = ConformanceOutstation(SystemClock(), port)
     running = asyncio.ensure_future(bench.run(control_port, _announce))
     loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.demo.client import ClientError, OperatorClient
+from hil.demo.endings import end_all
 from hil.demo.errors import DemoError
 from hil.demo.northbound import UtilityMaster
 from hil.demo.reference import run_uncontrolled
@@ -83,9 +84,7 @@ class Runner:
                     raise DemoError(f"{death.result()} ended before its time")
                 work.result()
             finally:
-                for task in (work, death):
-                    task.cancel()
-                await asyncio.gather(work, death, return_exceptions=True)
+                await end_all((work, death))
                 self._truth.close()
         return self._take()
 
@@ -105,17 +104,23 @@ class Runner:
         async with session.client() as client:
             self._status = await session.connected(client)
             await session.bench.run_clock()
-            async with asyncio.TaskGroup() as parts:
-                background = [
-                    parts.create_task(self._follow()),
-                    parts.create_task(self._sample(client)),
-                    parts.create_task(self._draw(without)),
-                    parts.create_task(self._ask(client)),
-                    parts.create_task(self._watch_from_above()),
-                ]
-                await asyncio.sleep(self.seconds)
-                for task in background:
-                    task.cancel()
+            background = [
+                asyncio.create_task(part)
+                for part in (
+                    self._follow(),
+                    self._sample(client),
+                    self._draw(without),
+                    self._ask(client),
+                    self._watch_from_above(),
+                )
+            ]
+            try:
+                first = asyncio.FIRST_EXCEPTION
+                done, _ = await asyncio.wait(background, timeout=self.seconds, return_when=first)
+                for task in done:
+                    task.result()
+            finally:
+                await end_all(background)
             self._truth.poll(time.time())
             await self._look(client)
             if self._fault:

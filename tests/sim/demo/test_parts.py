@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from gateway.groups.xml import decode
 from gateway.model.der import Excitation
 from gateway.site.load import load_site
 from hil.bench import Bench, BenchError
+from hil.demo.endings import end_all
 from hil.demo.ports import free_ports, moved
 from hil.demo.script import SCRIPT, steps_within
 from hil.demo.session import DEFAULT_SITE
@@ -187,3 +189,22 @@ async def test_a_bench_process_that_does_not_start_is_named(tmp_path: Path) -> N
     with pytest.raises(BenchError, match="plant did not get ready"):
         await Bench(port_base=0, logs=tmp_path, truth=Path("/nowhere/truth.jsonl")).restart("plant")
     assert "/nowhere" in (tmp_path / "plant.log").read_text()
+
+
+async def test_a_task_that_swallows_its_cancellation_is_ended_all_the_same() -> None:
+    cancelled = []
+
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                cancelled.append(1)
+                if len(cancelled) > 1:
+                    raise
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(end_all([task]), 5.0)
+    assert task.done()
+    assert len(cancelled) == 2
