@@ -122,14 +122,21 @@ def changes(case: Case, load: Load) -> tuple[str, ...]:
     return (*ders, *((mixed,) if load == "zip" else ()), scaled, *settled)
 
 
-def solve_case(case: Case, aim: Aim, load: Load, clock_s: Callable[[], float]) -> CaseAnswer:
-    """Solve a case from where its own controls leave the feeder.
+def solve_case(
+    case: Case,
+    aim: Aim,
+    load: Load,
+    clock_s: Callable[[], float],
+    start: CaseAnswer | None = None,
+) -> CaseAnswer:
+    """Solve a case, cold from where its own controls leave the feeder, or tracking.
 
     Args:
         case: from :func:`load_case`.
         aim: what is to be least.
         load: loads as in the file, or ZIP 40/30/30 with a floor of 0.6 pu.
         clock_s: a monotonic clock, for ``solve_ms``.
+        start: an earlier answer to begin from, believed to be near the best.
 
     Raises:
         ConfigError: the feeder cannot be used, or a DER is not in it.
@@ -138,7 +145,7 @@ def solve_case(case: Case, aim: Aim, load: Load, clock_s: Callable[[], float]) -
 
     from gateway.apps.vvo.config import VvoConfig  # noqa: PLC0415
     from gateway.apps.vvo.objective import Objective  # noqa: PLC0415
-    from gateway.apps.vvo.search import COLD, LARGE, search  # noqa: PLC0415
+    from gateway.apps.vvo.search import COLD, LARGE, TRACKING, search  # noqa: PLC0415
     from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
 
     engine = DssEngine(case.master, changes=changes(case, load))
@@ -155,7 +162,10 @@ def solve_case(case: Case, aim: Aim, load: Load, clock_s: Callable[[], float]) -
     goal = Objective(config, engine, controls, powers_w, np.zeros(judged.size), judged)
     begun_s = clock_s()
     effort = LARGE if judged.size > _LARGE_NODES else COLD
-    found = search(goal.problem, tuple(control.present for control in controls), effort)
+    begin = tuple(control.present for control in controls)
+    if start is not None:
+        effort, begin = TRACKING, _setting(controls, start)
+    found = search(goal.problem, begin, effort)
     took_ms = (clock_s() - begun_s) * 1e3
     best = found.best
     return CaseAnswer(
@@ -205,6 +215,17 @@ def _by_name(controls: tuple[Control, ...], setting: Setting) -> _Controls:
         "capacitors": {c.element: x >= 0.5 for c, x in pairs if c.kind == "switch"},
         "der_kvar": {c.element: x / 1e3 for c, x in pairs if c.kind == "var"},
     }
+
+
+def _setting(controls: tuple[Control, ...], answer: CaseAnswer) -> Setting:
+    return tuple(
+        answer.taps[c.element]
+        if c.kind == "tap"
+        else float(answer.capacitors[c.element])
+        if c.kind == "switch"
+        else answer.der_kvar[c.element] * 1e3
+        for c in controls
+    )
 
 
 def _faults(case: Case) -> list[ConfigIssue]:

@@ -102,7 +102,7 @@ class _Probes:
     def solve(self, moves: dict[int, float]) -> Judged:
         moved = list(self._base.setting)
         for position, units in moves.items():
-            moved[position] += units * self._scale[position]
+            moved[position] += float(units * self._scale[position])
         return self._judge(tuple(moved))
 
     def fill_pairs(self, curvature: Array, rise: Array) -> None:

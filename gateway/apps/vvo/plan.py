@@ -13,6 +13,8 @@ from gateway.apps.vvo.search import TRACKING, search
 _NOISE_PU = 1e-7
 #: Moves up to which every order is weighed; above, each next move is the one that helps most.
 _MOST_MOVES = 7
+#: Where moves are too long to be made one after the other, so many steps of them are tried.
+_PARTS = (2, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ def plan(problem: Problem, max_solves: int) -> Plan | None:
     """Find the moves of one cycle.
 
     The voltages of no state on the way are further out of the band than where the way begins.
-    Where no order of all the moves allows that, as many are made as lead to the least cost.
+    Where no order of all the moves allows that, shorter ones or fewer are made, the next cycle's
+    being nearer.
 
     Args:
         problem: controls with their present settings.
@@ -49,11 +52,25 @@ def plan(problem: Problem, max_solves: int) -> Plan | None:
     if not math.isfinite(stay.cost):
         return None
     goal = _sent(problem, found.best.setting, stay.setting)
-    route = _Route(problem, stay, goal)
-    best, order = route.found()
-    forced = [i for i, value in enumerate(stay.setting) if value != present[i]]
-    return Plan(
-        best, (*forced, *(i for i in order if i not in forced)), found.solves + route.solves
+    best, solves = stay, found.solves
+    order: tuple[int, ...] = ()
+    for most in (math.inf, *_PARTS):
+        route = _Route(problem, stay, _within(problem, goal, stay.setting, most))
+        end, way = route.found()
+        solves += route.solves
+        if end.cost < best.cost:
+            best, order = end, way
+        if len(way) == len(route.moves):
+            break
+    forced = tuple(i for i, value in enumerate(stay.setting) if value != present[i])
+    return Plan(best, (*forced, *(i for i in order if i not in forced)), solves)
+
+
+def _within(problem: Problem, goal: Setting, stay: Setting, most: float) -> Setting:
+    """A setting on the way to ``goal``, no tap further than ``most`` steps from where it stands."""
+    return tuple(
+        min(max(to, at - most), at + most) if control.kind == "tap" else to
+        for control, to, at in zip(problem.controls, goal, stay, strict=True)
     )
 
 
@@ -71,7 +88,7 @@ class _Route:
     def __init__(self, problem: Problem, stay: Judged, goal: Setting) -> None:
         self._problem, self._stay, self._goal = problem, stay, goal
         self._most_pu = problem.limits.excess_pu(stay.volts_pu) + _NOISE_PU
-        self._moves = tuple(i for i, value in enumerate(goal) if value != stay.setting[i])
+        self.moves = tuple(i for i, value in enumerate(goal) if value != stay.setting[i])
         self.solves = 0
 
     def found(self) -> tuple[Judged, tuple[int, ...]]:
@@ -83,7 +100,7 @@ class _Route:
         while layer:
             states: dict[frozenset[int], Judged] = {}
             for done in layer:
-                for move in self._moves:
+                for move in self.moves:
                     then = done | {move}
                     if move in done or then in states or then in ways:
                         continue
@@ -94,7 +111,7 @@ class _Route:
             safe.sort(key=lambda then: states[then].cost)
             if safe and states[safe[0]].cost < best.cost:
                 best, way = states[safe[0]], ways[safe[0]]
-            layer = safe if len(self._moves) <= _MOST_MOVES else safe[:1]
+            layer = safe if len(self.moves) <= _MOST_MOVES else safe[:1]
         return best, way
 
     def _judge(self, done: frozenset[int]) -> Judged:
