@@ -56,6 +56,7 @@ CASES = [
     ("ieee123", "power", "zip", 2250.67, 2e-3),
     ("ieee123", "losses", "zip", 37.842, 2e-3),
     ("ieee8500", "losses", "published", 670.0, 0.0),
+    ("ieee8500", "power", "published", 8483.86, 1e-3),
 ]
 
 

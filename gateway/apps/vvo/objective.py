@@ -48,7 +48,7 @@ class Objective:
             config.voltage_max_pu,
             config.margin_pu,
             _OUTSIDE_KW_PER_PU,
-            _MARGIN_KW_PER_PU,
+            _MARGIN_KW_PER_PU if config.margin_pu else 0.0,
         )
         self.problem = Problem(controls, self.limits, self.judge)
 

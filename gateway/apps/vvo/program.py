@@ -251,10 +251,10 @@ class Program:
         sign = 1.0 if low else -1.0
         slope = self._model.volts_slope[:, node]
         row = dict(enumerate(slope))
-        margin_kw = limits.margin_kw_per_pu if limits.margin_pu else 0.0
+        margin_kw = limits.margin_kw_per_pu
         outside = limits.outside_kw_per_pu + margin_kw
         row[self._column(outside, 0.0, highspy.kHighsInf)] = sign
-        if margin_kw:
+        if limits.margin_pu:
             row[self._column(margin_kw, 0.0, limits.margin_pu)] = sign
         self._rows[node, low] = self._row(*self._volt_bounds(node, low=low), row)
 

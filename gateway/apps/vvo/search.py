@@ -23,6 +23,10 @@ _WORTH_KW = 1e-3
 _CORRECTIONS = 3
 #: Programs about one measurement, each with the voltages corrected by the one before.
 _LEAPS = 2
+#: How many times as many branches a program may take while voltages are out of the band.
+_PERSEVERE = 5
+#: By how much less a program may leave unproved then.
+_STRICTER = 20.0
 #: Moves worked out on the model for each that is tried on the full power flow.
 _PROOFS = 5
 
@@ -83,6 +87,8 @@ def search(problem: Problem, start: Setting, effort: Effort = COLD) -> Found:
     best = run.judge(problem.clip(start))
     if problem.controls and math.isfinite(best.cost):
         best = run.descend(best)
+        if problem.limits.outside(best.volts_pu):
+            best = run.descend(best, _PERSEVERE * effort.nodes)
         best = run.polish(best)
     return Found(best, run.solves)
 
@@ -94,6 +100,7 @@ class _Search:
         self._problem, self._effort = problem, effort
         self._known: dict[Setting, Judged] = {}
         self._curvature: Array | None = None
+        self._nodes = effort.nodes
         self.solves = 0
 
     def judge(self, setting: Setting) -> Judged:
@@ -102,8 +109,9 @@ class _Search:
             self.solves += 1
         return self._known[setting]
 
-    def descend(self, best: Judged) -> Judged:
+    def descend(self, best: Judged, nodes: int | None = None) -> Judged:
         """Programs within a trust region that grows where the model holds and shrinks if not."""
+        self._nodes = nodes or self._effort.nodes
         taps, share, most = self._effort.taps, self._effort.share, 2 * self._effort.taps
         while taps >= 1 and self._affordable():
             found, answer = self._leap(best, taps, share)
@@ -197,10 +205,12 @@ class _Search:
         return model
 
     def _program(self, model: LocalModel, taps: int, share: float) -> Program:
-        return Program(self._problem, model, taps, share, self._effort.nodes)
+        return Program(self._problem, model, taps, share, self._nodes)
 
     def _gap_kw(self, best: Judged) -> float:
-        return self._effort.gap * abs(best.value_kw)
+        """How near to the best is good enough; a voltage out of band is not."""
+        out = self._problem.limits.outside(best.volts_pu)
+        return self._effort.gap * abs(best.value_kw) / (_STRICTER if out else 1.0)
 
     def _affordable(self) -> bool:
         """Whether the budget holds another model and its candidates."""
