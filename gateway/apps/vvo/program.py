@@ -278,7 +278,8 @@ class Program:
     ) -> Answer:
         own = values[: len(self._at)]
         own = np.where(self._whole, np.round(own), own)
-        setting = [float(x) for x in own * self._scale]
+        # scaled back, a limit may be missed by a rounding
+        setting = list(self._problem.clip(tuple((own * self._scale).tolist())))
         moved = iter(self._moved)
         for number, control in enumerate(self._problem.controls):
             if control.kind != "var" or not control.wear_kw:
