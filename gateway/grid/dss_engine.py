@@ -43,16 +43,22 @@ class DssEngine:
         master: the ``.dss`` file. Every regulator is a transformer whose second winding taps.
         head: elements (``Class.name``) whose first terminals carry what enters the feeder; a
             source counts what leaves it.
+        changes: commands in the file's own language, run on it before it is read.
 
     Raises:
         ConfigError: the file cannot be compiled or solved, or a head element is not in it.
     """
 
-    def __init__(self, master: Path, head: Sequence[str] = ("Vsource.source",)) -> None:
+    def __init__(
+        self,
+        master: Path,
+        head: Sequence[str] = ("Vsource.source",),
+        changes: Sequence[str] = (),
+    ) -> None:
         self._dss: Any = DSS.NewContext()
         self._dss.AllowChangeDir = False
         self._dss.AllowForms = False
-        self._compile(master.resolve())
+        self._compile(master.resolve(), changes)
         circuit = self._dss.ActiveCircuit
         self._circuit = circuit
         self.nodes = tuple(str(name).lower() for name in circuit.AllNodeNames)
@@ -79,6 +85,15 @@ class DssEngine:
     def capacitors(self) -> dict[str, bool]:
         """Present switch states by capacitor name."""
         return dict(self._closed)
+
+    @property
+    def regulators(self) -> tuple[str, ...]:
+        """Transformers that the file gives a regulator control, switched off or not."""
+        found = []
+        for control in self._circuit.RegControls.AllNames:
+            self._dss.Text.Command = f"? regcontrol.{control}.transformer"
+            found.append(str(self._dss.Text.Result).lower())
+        return tuple(name for name in found if name in self._transformers)
 
     def set_tap(self, regulator: str, tap: int) -> None:
         """Set a regulator's tap step; the ratio is ``1 + 0.00625 * tap``.
@@ -162,10 +177,12 @@ class DssEngine:
         rows = np.array([node - 1 for node in terminal if node in PHASES], dtype=np.intp)
         return _Head(name, rows, -1e3 if name.lower().startswith("vsource") else 1e3)
 
-    def _compile(self, master: Path) -> None:
+    def _compile(self, master: Path, changes: Sequence[str]) -> None:
         try:
             self._dss.Text.Command = "clear"
             self._dss.Text.Command = f'compile "{master}"'
+            for change in changes:
+                self._dss.Text.Command = change
             solution = self._dss.ActiveCircuit.Solution
             solution.ControlMode = -1  # static controls off: only we move them
             solution.Tolerance = _TOLERANCE

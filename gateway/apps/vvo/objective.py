@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.apps.vvo.config import VvoConfig
-from gateway.apps.vvo.plant import Movable
-from gateway.apps.vvo.search import Setting
+from gateway.apps.vvo.problem import Array, Control, Judged, Limits, Problem, Setting, wear_kw
 from gateway.grid.powerflow import PowerFlow
 
 #: kW a pu outside the band, and inside it but nearer to its edge than the margin.
@@ -32,33 +33,37 @@ class Objective:
         self,
         config: VvoConfig,
         model: PowerFlow,
-        controls: tuple[Movable, ...],
-        powers_w: dict[str, float],
-        bias_pu: NDArray[np.float64],
+        controls: tuple[Control, ...],
+        powers_w: Mapping[str, float],
+        bias_pu: Array,
         judged: NDArray[np.bool_],
     ) -> None:
-        self._config = config
+        self._by_losses = config.objective == "losses"
         self._model = model
-        self._controls = controls
         self._powers_w = powers_w
         self._bias_pu = bias_pu
         self._judged = judged
+        self.limits = Limits(
+            config.voltage_min_pu,
+            config.voltage_max_pu,
+            config.margin_pu,
+            _OUTSIDE_KW_PER_PU,
+            _MARGIN_KW_PER_PU if config.margin_pu else 0.0,
+        )
+        self.problem = Problem(controls, self.limits, self.judge)
 
-    def cost(self, setting: Setting) -> float:
-        """Cost of a setting in kW; infinite where the power flow does not converge."""
+    def judge(self, setting: Setting) -> Judged:
+        """Solve a setting; its cost is infinite where the power flow does not converge."""
         self.apply(setting)
         solution = self._model.solve()
-        if not solution.converged:
-            return float("inf")
         volts = (solution.voltages_pu + self._bias_pu)[self._judged]
-        by_losses = self._config.objective == "losses"
-        value_w = solution.losses_w if by_losses else solution.power_w
-        return value_w / 1e3 + self._penalty_kw(volts) + self._wear_kw(setting)
+        value_kw = (solution.losses_w if self._by_losses else solution.power_w) / 1e3
+        cost = value_kw + self.limits.penalty_kw(volts) + wear_kw(self.problem.controls, setting)
+        return Judged(setting, cost if solution.converged else float("inf"), value_kw, volts)
 
     def apply(self, setting: Setting) -> None:
         """Put a setting on the model."""
-        for movable, value in zip(self._controls, setting, strict=True):
-            control = movable.control
+        for control, value in zip(self.problem.controls, setting, strict=True):
             if control.kind == "tap":
                 self._model.set_tap(control.element, round(value))
             elif control.kind == "switch":
@@ -67,39 +72,13 @@ class Objective:
                 power_w = self._powers_w.get(control.element, 0.0)
                 self._model.set_injection(control.element, power_w, value)
 
-    def nodes_outside(self, volts: NDArray[np.float64]) -> int:
+    def nodes_outside(self, volts: Array) -> int:
         """How many judged nodes are outside the band; ``volts`` of all nodes, pu."""
-        low, high = self._config.voltage_min_pu, self._config.voltage_max_pu
-        judged = volts[self._judged]
-        return int(np.count_nonzero((judged < low) | (judged > high)))
-
-    def _penalty_kw(self, volts: NDArray[np.float64]) -> float:
-        low, high = self._config.voltage_min_pu, self._config.voltage_max_pu
-        margin = self._config.margin_pu
-        outside = _excess(volts, low, high)
-        close = _excess(volts, low + margin, high - margin)
-        return _OUTSIDE_KW_PER_PU * outside + _MARGIN_KW_PER_PU * close
-
-    def _wear_kw(self, setting: Setting) -> float:
-        total = 0.0
-        for movable, value in zip(self._controls, setting, strict=True):
-            moved = abs(value - movable.present)
-            if movable.control.kind == "tap":
-                total += self._config.tap_cost_kw * moved
-            elif movable.control.kind == "switch":
-                total += self._config.capacitor_cost_kw * moved
-            elif worth_sending(movable, value):
-                total += self._config.set_point_cost_kw
-        return total
+        return self.limits.outside(volts[self._judged])
 
 
-def worth_sending(movable: Movable, value: float) -> bool:
+def worth_sending(control: Control, value: float) -> bool:
     """Whether a setting differs from the present one by more than the noise of deciding."""
-    if movable.control.kind != "var":
-        return value != movable.present
-    span = movable.control.maximum - movable.control.minimum
-    return abs(value - movable.present) > WORTH_SENDING * span
-
-
-def _excess(volts: NDArray[np.float64], low: float, high: float) -> float:
-    return float((np.maximum(volts - high, 0.0) + np.maximum(low - volts, 0.0)).sum())
+    if control.kind != "var":
+        return value != control.present
+    return abs(value - control.present) > WORTH_SENDING * (control.maximum - control.minimum)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.apps.vvo.config import Der, VvoConfig
 from gateway.apps.vvo.objective import worth_sending
 from gateway.apps.vvo.plant import Movable, group_injection, rating_va
 from gateway.apps.vvo.requests import ask_reactive_power
-from gateway.apps.vvo.search import Setting
 from gateway.groups.messages import Address, GroupReply, GroupRequest
 from gateway.model.command import Command, Priority
 from gateway.points.image import ProcessImage
@@ -16,22 +15,22 @@ from gateway.points.image import ProcessImage
 
 def commands(
     config: VvoConfig,
-    controls: tuple[Movable, ...],
-    setting: Setting,
+    moved: Iterable[tuple[Movable, float]],
     image: ProcessImage,
     now_ms: int,
 ) -> Iterator[Command]:
     """Commands that bring taps, capacitors and DERs to a setting; what stands already is not sent.
 
-    A DER's set point goes before its enable, so that nothing is switched on at an old value.
+    They come in the order of ``moved``. A DER's set point goes before its enable, so that nothing
+    is switched on at an old value.
     """
-    for movable, value in zip(controls, setting, strict=True):
+    for movable, value in moved:
         if movable.kind == "regulator":
-            if worth_sending(movable, value):
+            if worth_sending(movable.control, value):
                 point = config.regulators[movable.position].command
                 yield _command(config, movable, point, value, now_ms)
         elif movable.kind == "capacitor":
-            if worth_sending(movable, value):
+            if worth_sending(movable.control, value):
                 point = config.capacitors[movable.position].command
                 yield _command(config, movable, point, value, now_ms)
         elif movable.kind == "der":
@@ -40,8 +39,7 @@ def commands(
 
 def requests(
     config: VvoConfig,
-    controls: tuple[Movable, ...],
-    setting: Setting,
+    moved: Iterable[tuple[Movable, float]],
     replies: Mapping[str, GroupReply],
     address: Mapping[str, Address],
     voltage_pu: Mapping[str, float],
@@ -50,14 +48,13 @@ def requests(
 
     Args:
         config: bindings.
-        controls: what was moved.
-        setting: where to.
+        moved: what moves where to, in this order.
         replies: last status a group.
         address: a fresh address a group id.
         voltage_pu: voltage expected at each group's element.
     """
-    for movable, value in zip(controls, setting, strict=True):
-        if movable.kind == "group" and worth_sending(movable, value):
+    for movable, value in moved:
+        if movable.kind == "group" and worth_sending(movable.control, value):
             group = config.groups[movable.position]
             yield ask_reactive_power(
                 group.ask,
@@ -74,7 +71,7 @@ def _der(
 ) -> Iterator[Command]:
     der: Der = config.ders[movable.position]
     enabled = image.good_value(der.enable) == 1.0
-    moved = worth_sending(movable, value)
+    moved = worth_sending(movable.control, value)
     rating = image.good_value(der.reactive_rating_var)
     if not moved or not rating:
         return
@@ -97,5 +94,5 @@ def _command(config: VvoConfig, movable: Movable, point: str, value: float, now_
         priority=Priority.DMS_VVO,
         expires_ms=now_ms + round(config.hold_s * 1000),
         correlation=f"vvo-{now_ms:x}-{element}",
-        reason=f"VVO: {element} from {movable.present:g}",
+        reason=f"VVO: {element} from {movable.control.present:g}",
     )

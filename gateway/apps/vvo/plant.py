@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.apps.vvo.config import Der, Group, VvoConfig
-from gateway.apps.vvo.search import Control
+from gateway.apps.vvo.problem import Control
 from gateway.grid.powerflow import PowerFlow
 from gateway.groups.messages import GroupReply, Quantity
 from gateway.points.image import ProcessImage
@@ -15,17 +15,16 @@ from gateway.points.image import ProcessImage
 
 @dataclass(frozen=True, slots=True)
 class Movable:
-    """A control that may be moved this cycle, and where it stands.
+    """A control that may be moved this cycle.
 
     Attributes:
-        control: its range this cycle.
-        present: its present setting: what was last commanded and is shown as held.
+        control: its range this cycle, and its present setting: what was last commanded and is
+            shown as held.
         position: its index among the config's entries of its kind.
         kind: which list of the config that is.
     """
 
     control: Control
-    present: float
     position: int
     kind: str
 
@@ -84,8 +83,9 @@ def _taps(config: VvoConfig, image: ProcessImage) -> list[Movable]:
             continue
         low = max(regulator.tap_min, shown - config.max_taps_per_cycle)
         high = min(regulator.tap_max, shown + config.max_taps_per_cycle)
-        control = Control(regulator.element, "tap", low, high)
-        found.append(Movable(control, commanded, position, "regulator"))
+        wear_kw = config.tap_cost_kw
+        control = Control(regulator.element, "tap", low, high, commanded, wear_kw)
+        found.append(Movable(control, position, "regulator"))
     return found
 
 
@@ -95,8 +95,9 @@ def _switches(config: VvoConfig, image: ProcessImage) -> list[Movable]:
         commanded = image.good_value(capacitor.command)
         if commanded is None or not _allowed(config, act=capacitor.act):
             continue
-        control = Control(capacitor.element, "switch", 0, 1)
-        found.append(Movable(control, commanded, position, "capacitor"))
+        wear_kw = config.capacitor_cost_kw
+        control = Control(capacitor.element, "switch", 0, 1, commanded, wear_kw)
+        found.append(Movable(control, position, "capacitor"))
     return found
 
 
@@ -116,7 +117,9 @@ def _ders(config: VvoConfig, image: ProcessImage) -> list[Movable]:
         present = injection(image, der)[1]
         if enabled and commanded is not None:
             present = commanded * reactive_rating / 100.0 if der.in_percent else commanded
-        found.append(Movable(Control(der.element, "var", -most, most), present, position, "der"))
+        wear_kw = config.set_point_cost_kw
+        control = Control(der.element, "var", -most, most, present, wear_kw)
+        found.append(Movable(control, position, "der"))
     return found
 
 
@@ -129,8 +132,9 @@ def _groups(config: VvoConfig, replies: Mapping[str, GroupReply]) -> list[Movabl
             continue
         if not _allowed(config, act=group.act):
             continue
-        control = Control(group.element, "var", *now)
-        found.append(Movable(control, group_injection(reply)[1], position, "group"))
+        present, wear_kw = group_injection(reply)[1], config.set_point_cost_kw
+        control = Control(group.element, "var", *now, present, wear_kw)
+        found.append(Movable(control, position, "group"))
     return found
 
 

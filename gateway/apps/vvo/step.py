@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,8 +13,8 @@ from gateway.apps.vvo.config import VvoConfig
 from gateway.apps.vvo.estimate import Estimate, fit
 from gateway.apps.vvo.objective import Objective
 from gateway.apps.vvo.orders import commands, requests
+from gateway.apps.vvo.plan import plan
 from gateway.apps.vvo.plant import Movable, apply_present, group_injection, injection, movables
-from gateway.apps.vvo.search import coordinate_search
 from gateway.apps.vvo.stuck import Standing, alarms, stuck, watch
 from gateway.grid.powerflow import PowerFlow
 from gateway.groups.messages import (
@@ -106,22 +105,19 @@ class Vvo:
         still = stuck(state.taps, now_ms)
         controls = movables(config, image, state.replies, frozenset(state.refused_ms))
         controls = tuple(own for own in controls if own.control.element not in still)
-        powers = self._powers_w(image, state.replies)
-        objective = Objective(config, self._model, controls, powers, estimate.bias_pu, self._judged)
-        start = tuple(movable.present for movable in controls)
-        found = coordinate_search(
-            tuple(movable.control for movable in controls), start, objective.cost, config.max_solves
-        )
-        if not math.isfinite(found.cost):
+        objective = self._objective(controls, image, state.replies, estimate)
+        planned = plan(objective.problem, config.max_solves)
+        if planned is None:
             return _held(messages, state, _NOT_SOLVED)
-        orders = tuple(commands(config, controls, found.setting, image, now_ms))
-        objective.apply(found.setting)
+        moved = [(controls[i], planned.best.setting[i]) for i in planned.order]
+        orders = tuple(commands(config, moved, image, now_ms))
+        objective.apply(planned.best.setting)
         expected_pu = self._model.solve().voltages_pu + estimate.bias_pu
-        asks, state = self._ask(controls, found.setting, expected_pu, state, now_ms)
+        asks, state = self._ask(moved, expected_pu, state, now_ms)
         notes = self._notes(objective, estimate) | {
             "nodes_out_expected": float(objective.nodes_outside(expected_pu)),
-            "solves": float(found.solves),
-            "cost_kw": round(found.cost, 2),
+            "solves": float(planned.solves),
+            "cost_kw": round(planned.best.cost, 2),
         }
         acting = config.mode == "act"
         return Decision(
@@ -131,6 +127,22 @@ class Vvo:
             state=state,
             notes=notes,
             advice=() if acting else orders,
+        )
+
+    def _objective(
+        self,
+        controls: tuple[Movable, ...],
+        image: ProcessImage,
+        replies: Mapping[str, GroupReply],
+        estimate: Estimate,
+    ) -> Objective:
+        return Objective(
+            self._config,
+            self._model,
+            tuple(movable.control for movable in controls),
+            self._powers_w(image, replies),
+            estimate.bias_pu,
+            self._judged,
         )
 
     def _remember(self, state: VvoState, replies: Sequence[GroupReply], now_ms: int) -> VvoState:
@@ -166,8 +178,7 @@ class Vvo:
 
     def _ask(
         self,
-        controls: tuple[Movable, ...],
-        setting: tuple[float, ...],
+        moved: Sequence[tuple[Movable, float]],
         expected_pu: NDArray[np.float64],
         state: VvoState,
         now_ms: int,
@@ -180,7 +191,7 @@ class Vvo:
         voltages = {
             group.element: self._mean(group.element, expected_pu) for group in self._config.groups
         }
-        asks = tuple(requests(self._config, controls, setting, state.replies, addresses, voltages))
+        asks = tuple(requests(self._config, moved, state.replies, addresses, voltages))
         return asks, replace(state, sequence=state.sequence + len(groups))
 
     def _address(self, group: str, sequence: int, now_ms: int) -> Address:

@@ -1,0 +1,264 @@
+"""A volt-VAR optimisation case: a feeder file, its DERs and limits, solved once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+
+from pydantic import Field
+
+from gateway.model.errors import ConfigError, ConfigIssue
+from gateway.profiles.text import TomlText, read_toml
+from gateway.profiles.validate import Strict, validate_toml
+
+if TYPE_CHECKING:
+    from gateway.apps.vvo.problem import Control, Setting
+    from gateway.grid.dss_engine import DssEngine
+
+#: Names go into the feeder file's own language, so they hold nothing that could be read as more.
+_NAME, _BUS = r"^[A-Za-z0-9_\-]+$", r"^[A-Za-z0-9_\-]+(\.[123]){0,3}$"
+#: Above so many nodes a power flow takes tens of ms, and the search is spared some of them.
+_LARGE_NODES = 2000
+
+Load = Literal["zip", "published"]
+Aim = Literal["power", "losses"]
+
+
+class CaseDer(Strict):
+    """``[[der]]``: one DER at constant ``kw``; Q is free within ``kva``.
+
+    With ``bus`` (and ``kv``) it is added to the feeder, else the feeder's generator of that name
+    is meant.
+    """
+
+    name: Annotated[str, Field(pattern=_NAME)]
+    bus: Annotated[str, Field(pattern=_BUS)] | None = None
+    kv: Annotated[float, Field(gt=0)] | None = None
+    kw: Annotated[float, Field(ge=0)]
+    kva: Annotated[float, Field(gt=0)]
+
+
+class CaseFile(Strict):
+    """A case; ``feeder`` is a ``.dss`` master, relative to the case file."""
+
+    feeder: str
+    load_multiplier: Annotated[float, Field(gt=0, le=10)] = 1.0
+    voltage_min_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 0.95
+    voltage_max_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 1.05
+    exclude_buses: tuple[str, ...] = ()
+    tap_min: Annotated[int, Field(ge=-16, le=16)] = -16
+    tap_max: Annotated[int, Field(ge=-16, le=16)] = 16
+    der: tuple[CaseDer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case that was checked; ``text`` knows where its keys stand."""
+
+    path: Path
+    text: TomlText
+    file: CaseFile
+
+    @property
+    def master(self) -> Path:
+        """The feeder file."""
+        return self.path.parent / self.file.feeder
+
+
+@dataclass(frozen=True, slots=True)
+class CaseAnswer:
+    """What a case was solved to.
+
+    Attributes:
+        objective_kw: power at the head, or losses.
+        nodes_out: nodes outside the band.
+        solve_ms: wall time of the search, without reading the feeder.
+        solves: power flows it took.
+        taps, capacitors, der_kvar: the controls, by name.
+    """
+
+    objective_kw: float
+    nodes_out: int
+    solve_ms: float
+    solves: int
+    taps: dict[str, int]
+    capacitors: dict[str, bool]
+    der_kvar: dict[str, float]
+
+
+def load_case(path: Path) -> Case:
+    """Read and check a case file.
+
+    Raises:
+        ConfigError: with every fault found, each with file, line, column and what to do.
+    """
+    text = read_toml(path)
+    issues: list[ConfigIssue] = []
+    file = validate_toml(CaseFile, text, issues)
+    if file is None:
+        raise ConfigError(issues)
+    case = Case(path, text, file)
+    issues += _faults(case)
+    if issues:
+        raise ConfigError(issues)
+    return case
+
+
+def changes(case: Case, load: Load) -> tuple[str, ...]:
+    """What a case changes in its feeder file, in that file's language."""
+    ders = [
+        f"new generator.{der.name} bus1={der.bus} phases={der.bus.count('.') or 3}"
+        f" kv={der.kv} kw={der.kw} kvar=0 model=1 vminpu=0.5 vmaxpu=1.5"
+        for der in case.file.der
+        if der.bus is not None
+    ]
+    mixed = "batchedit load..* model=8 zipv=[0.4 0.3 0.3 0.4 0.3 0.3 0.6]"
+    scaled = f"set loadmult={case.file.load_multiplier}"
+    # the search begins where the feeder's own controls would leave it
+    settled = ("set maxcontroliter=100", "solve")
+    return (*ders, *((mixed,) if load == "zip" else ()), scaled, *settled)
+
+
+def solve_case(
+    case: Case,
+    aim: Aim,
+    load: Load,
+    clock_s: Callable[[], float],
+    start: CaseAnswer | None = None,
+) -> CaseAnswer:
+    """Solve a case, cold from where its own controls leave the feeder, or tracking.
+
+    Args:
+        case: from :func:`load_case`.
+        aim: what is to be least.
+        load: loads as in the file, or ZIP 40/30/30 with a floor of 0.6 pu.
+        clock_s: a monotonic clock, for ``solve_ms``.
+        start: an earlier answer to begin from, believed to be near the best.
+
+    Raises:
+        ConfigError: the feeder cannot be used, or a DER is not in it.
+    """
+    import numpy as np  # noqa: PLC0415 - a box that only polls has no solver
+
+    from gateway.apps.vvo.config import VvoConfig  # noqa: PLC0415
+    from gateway.apps.vvo.objective import Objective  # noqa: PLC0415
+    from gateway.apps.vvo.search import COLD, LARGE, TRACKING, search  # noqa: PLC0415
+    from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
+
+    engine = DssEngine(case.master, changes=changes(case, load))
+    controls = _controls(case, engine)
+    config = VvoConfig(
+        objective=aim,
+        voltage_min_pu=case.file.voltage_min_pu,
+        voltage_max_pu=case.file.voltage_max_pu,
+        margin_pu=0.0,
+    )
+    excluded = {bus.lower() for bus in case.file.exclude_buses}
+    judged = np.array([node.partition(".")[0] not in excluded for node in engine.nodes])
+    powers_w = {der.name.lower(): der.kw * 1e3 for der in case.file.der}
+    goal = Objective(config, engine, controls, powers_w, np.zeros(judged.size), judged)
+    begun_s = clock_s()
+    effort = LARGE if judged.size > _LARGE_NODES else COLD
+    begin = tuple(control.present for control in controls)
+    if start is not None:
+        effort, begin = TRACKING, _setting(controls, start)
+    found = search(goal.problem, begin, effort)
+    took_ms = (clock_s() - begun_s) * 1e3
+    best = found.best
+    return CaseAnswer(
+        best.value_kw,
+        goal.limits.outside(best.volts_pu),
+        took_ms,
+        found.solves,
+        **_by_name(controls, best.setting),
+    )
+
+
+def _controls(case: Case, engine: DssEngine) -> tuple[Control, ...]:
+    from gateway.apps.vvo.problem import Control  # noqa: PLC0415
+
+    unknown = [
+        case.text.issue(
+            ("der", number, "name"), f"the feeder has no generator {der.name!r}", "give it a bus"
+        )
+        for number, der in enumerate(case.file.der)
+        if der.name.lower() not in engine.injection_buses
+    ]
+    if unknown:
+        raise ConfigError(unknown)
+    low, high = case.file.tap_min, case.file.tap_max
+    taps = [Control(name, "tap", low, high, engine.taps[name]) for name in engine.regulators]
+    capacitors = [
+        Control(name, "switch", 0, 1, float(closed)) for name, closed in engine.capacitors.items()
+    ]
+    ders = [
+        Control(der.name.lower(), "var", -most, most)
+        for der in case.file.der
+        for most in (1e3 * math.sqrt(der.kva**2 - der.kw**2),)
+    ]
+    return (*taps, *capacitors, *ders)
+
+
+class _Controls(TypedDict):
+    taps: dict[str, int]
+    capacitors: dict[str, bool]
+    der_kvar: dict[str, float]
+
+
+def _by_name(controls: tuple[Control, ...], setting: Setting) -> _Controls:
+    pairs = tuple(zip(controls, setting, strict=True))
+    return {
+        "taps": {c.element: round(x) for c, x in pairs if c.kind == "tap"},
+        "capacitors": {c.element: x >= 0.5 for c, x in pairs if c.kind == "switch"},
+        "der_kvar": {c.element: x / 1e3 for c, x in pairs if c.kind == "var"},
+    }
+
+
+def _setting(controls: tuple[Control, ...], answer: CaseAnswer) -> Setting:
+    return tuple(
+        answer.taps[c.element]
+        if c.kind == "tap"
+        else float(answer.capacitors[c.element])
+        if c.kind == "switch"
+        else answer.der_kvar[c.element] * 1e3
+        for c in controls
+    )
+
+
+def _faults(case: Case) -> list[ConfigIssue]:
+    file, text, issues = case.file, case.text, []
+    if not case.master.is_file():
+        message = f"feeder {file.feeder!r} is not a file"
+        issues.append(text.issue(("feeder",), message, "give a path from the case file"))
+    if file.voltage_min_pu >= file.voltage_max_pu:
+        message = "the band is empty"
+        issues.append(text.issue(("voltage_min_pu",), message, "give a minimum below the maximum"))
+    if file.tap_min > file.tap_max:
+        message = "there is no tap between tap_min and tap_max"
+        issues.append(text.issue(("tap_min",), message, "give a minimum below the maximum"))
+    known: set[str] = set()
+    for number, der in enumerate(file.der):
+        issues += _der_faults(text, number, der, known)
+        known.add(der.name.lower())
+    return issues
+
+
+def _der_faults(
+    text: TomlText, number: int, der: CaseDer, known: set[str]
+) -> Iterator[ConfigIssue]:
+    if der.name.lower() in known:
+        message = f"there is another DER {der.name!r}"
+        yield text.issue(("der", number, "name"), message, "give each a name of its own")
+    if der.kva < der.kw:
+        message = "kva is less than kw"
+        yield text.issue(("der", number, "kva"), message, "give a rating that carries its power")
+    if (der.bus is None) != (der.kv is None):
+        remedy = "give both to add it to the feeder, neither for one of the feeder's own"
+        yield text.issue(("der", number), "bus and kv go together", remedy)
+    if der.bus is not None and der.bus.count(".") == 2:
+        message = "a DER between two phases cannot be added"
+        remedy = "put it into the feeder file, and leave bus and kv out"
+        yield text.issue(("der", number, "bus"), message, remedy)
