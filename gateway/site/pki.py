@@ -158,7 +158,7 @@ class _Authority:
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
         return (
             builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(ca=True), critical=True)
+            .add_extension(key_usage(ca=True), critical=True)
             .add_extension(identifier, critical=False)
             .sign(key, hashes.SHA256())
         )
@@ -177,7 +177,7 @@ class _Authority:
                 min(_LEAF_LIFE, end),
             )
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(ca=False), critical=True)
+            .add_extension(key_usage(ca=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([profile.usage]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(own), critical=False)
             .add_extension(
@@ -221,13 +221,14 @@ def _builder(
     )
 
 
-def _key_usage(*, ca: bool) -> x509.KeyUsage:
+def key_usage(*, ca: bool, agreement: bool = False) -> x509.KeyUsage:
+    """What a key may do: an authority signs certificates, others prove who they are."""
     return x509.KeyUsage(
         digital_signature=not ca,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
-        key_agreement=False,
+        key_agreement=agreement,
         key_cert_sign=ca,
         crl_sign=ca,
         encipher_only=False,

@@ -28,7 +28,7 @@ from gateway.site.pem_files import (
     pem_error,
     write_new,
 )
-from gateway.site.pki import general_name
+from gateway.site.pki import general_name, key_usage
 
 #: A device by its manufacturer, and a certificate made for tests (numbers as others use them).
 _POLICIES = ("1.3.6.1.4.1.40732.1.1", "1.3.6.1.4.1.40732.2.1")
@@ -54,7 +54,7 @@ def ensure_authority(folder: Path, moment: dt.datetime) -> KeyPair:
         builder = (
             _builder(subject, subject, key, moment)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(_usage(ca=True), critical=True)
+            .add_extension(key_usage(ca=True), critical=True)
         )
         write_new(pair.certificate, pem(builder.sign(key, hashes.SHA256())), 0o644)
     check_fits(pair, load_certificate(pair.certificate, moment), key)
@@ -85,7 +85,7 @@ def ensure_device(
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
         builder = (
             _builder(x509.Name([]), issuer.subject, key, moment)
-            .add_extension(_usage(ca=False), critical=True)
+            .add_extension(key_usage(ca=False, agreement=True), critical=True)
             .add_extension(x509.CertificatePolicies(policies), critical=True)
             .add_extension(x509.SubjectAlternativeName(names), critical=True)
             .add_extension(identifier, critical=False)
@@ -125,20 +125,6 @@ def _builder(
         .not_valid_before(moment - _SKEW)
         .not_valid_after(INDEFINITE)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(own), critical=False)
-    )
-
-
-def _usage(*, ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=not ca,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        encipher_only=False,
-        decipher_only=False,
     )
 
 
