@@ -144,11 +144,6 @@ class DerServer:
         self.server = self._make()
         self._used = False
 
-    @property
-    def commandable(self) -> tuple[str, ...]:
-        """Ids of the points :meth:`operate` knows."""
-        return tuple(self._desk_of)
-
     async def run(self) -> None:
         """Serve until cancelled.
 

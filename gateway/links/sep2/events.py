@@ -105,6 +105,13 @@ class EventLife:
         """When it stops for good, whatever the reason."""
         return min(_known(self.event.ends, self.event.cancelled, self.superseded))
 
+    @property
+    def instants(self) -> tuple[int, ...]:
+        """When its status changes, in no order."""
+        event = self.event
+        ends = (event.begins, event.ends)
+        return ends + _known(event.cancelled, self.superseded, self.threatened)
+
     def state(self, now: int) -> EventState | None:
         """What a document says at ``now``; None once it ran to its end."""
         event = self.event
@@ -185,23 +192,6 @@ def statuses(
     """What each event's ``EventStatus`` says at ``now``; those that ran out are absent."""
     states = ((mrid, life.state(now)) for mrid, life in lives(events, collides).items())
     return {mrid: state for mrid, state in states if state is not None}
-
-
-def next_change(
-    events: Iterable[EventRecord], now: int, collides: Collides = in_one_program
-) -> int | None:
-    """The next instant at which any event's status changes; None where nothing is to come."""
-    instants = (
-        instant
-        for life in lives(events, collides).values()
-        for instant in (
-            life.event.begins,
-            life.event.ends,
-            *_known(life.event.cancelled, life.superseded, life.threatened),
-        )
-        if instant > now
-    )
-    return min(instants, default=None)
 
 
 def in_force(lived: Mapping[int, EventLife], now: int) -> dict[str, EventRecord]:

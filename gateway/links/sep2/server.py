@@ -11,7 +11,6 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -38,27 +37,7 @@ from gateway.links.sep2.southbound.tree import Hooks, Tree
 from gateway.model.clock import Clock
 from gateway.model.errors import ConfigError, ConfigIssue, LinkError
 
-__all__ = ["EndDeviceState", "Hooks", "ProgramFullError", "ProgramSetup", "Sep2Server"]
-
-
-@dataclass(frozen=True, slots=True)
-class EndDeviceState:
-    """One EndDevice, for the status page.
-
-    Attributes:
-        number: in its path.
-        lfdi: of its certificate.
-        sfdi: of its certificate.
-        owner: LFDI of the aggregator that acts for it; empty where none does.
-        last_contact_ms: its own last request since the start, UTC ms; None where there was none.
-    """
-
-    number: int
-    lfdi: str
-    sfdi: int
-    owner: str
-    last_contact_ms: int | None
-
+__all__ = ["Hooks", "ProgramFullError", "ProgramSetup", "Sep2Server"]
 
 #: How long the rest of a refused body is read and thrown away, so that the refusal arrives.
 _LINGER_S = 1.0
@@ -234,14 +213,6 @@ class Sep2Server:
             LocalProtocolError: there is no such program.
         """
         return self._tree.programs.controls(program)
-
-    def end_devices(self) -> tuple[EndDeviceState, ...]:
-        """All EndDevices, by number."""
-        contacts = self.statistics.last_contact_ms
-        return tuple(
-            EndDeviceState(d.number, d.lfdi, d.sfdi, d.owner, contacts.get(d.lfdi))
-            for d in self._tree.registrations
-        )
 
     async def _serve(self, listener: Listener) -> None:
         tree = self._tree

@@ -248,18 +248,8 @@ class Controls:
         self._next = 0
 
     def _after(self, now: int) -> int | None:
-        instants = [
-            instant
-            for life in self._lives.values()
-            for instant in (
-                life.event.begins,
-                life.event.ends,
-                life.event.cancelled,
-                life.superseded,
-                life.threatened,
-            )
-            if instant is not None and instant > now
-        ]
+        lives = self._lives.values()
+        instants = [at for life in lives for at in life.instants if at > now]
         for control in self.by_number.values():
             over = control.over
             later = (over, over + self._linger_s, int(over + self._retain_s) + 1)

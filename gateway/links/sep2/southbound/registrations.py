@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.links.sep2 import identity
@@ -105,9 +105,6 @@ class Registrations:
         ]
         if made:
             await self._ground.journal.write(*(device.record() for device in made))
-
-    def __iter__(self) -> Iterator[Device]:
-        return iter(self._by_number.values())
 
     def known(self, lfdi: str) -> bool:
         """Whether there is an EndDevice of this LFDI."""

@@ -14,7 +14,6 @@ from gateway.links.sep2.events import (
     everywhere,
     in_force,
     lives,
-    next_change,
     randomized,
     statuses,
 )
@@ -128,7 +127,8 @@ class EventLives(RuleBasedStateMachine):
 
     @invariant()
     def nothing_changes_before_it_is_announced(self) -> None:
-        change = next_change(self.events, self.now)
+        known = (at for life in lives(self.events).values() for at in life.instants)
+        change = min((at for at in known if at > self.now), default=None)
         horizon = self.now + 30 if change is None else change
         before = statuses(self.events, self.now)
         for instant in range(self.now + 1, min(horizon, self.now + 30)):
