@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.links.modbus.exchange import ModbusExceptionError
@@ -16,8 +16,11 @@ from gateway.model.errors import RemoteProtocolError
 
 MODELS = (1, 103, 120, 123, 160, 701, 704, 705, 711, 713, 714, 802)
 words = st.integers(0, 0xFFFF)
+# The first example of a model reads its definition from disk: time is no part of this property.
+UNTIMED = settings(deadline=None)
 
 
+@UNTIMED
 @given(st.sampled_from(MODELS), st.lists(words, max_size=300), st.integers(0, 300))
 def test_any_registers_are_laid_out_inside_the_model_or_refused(model_id, registers, length):
     definition = model_definition(model_id)
@@ -31,6 +34,7 @@ def test_any_registers_are_laid_out_inside_the_model_or_refused(model_id, regist
             assert point.exponent is None or abs(point.exponent) <= 10
 
 
+@UNTIMED
 @given(st.lists(words, min_size=0, max_size=400), st.integers(1, 125))
 async def test_any_map_behind_the_mark_gives_models_or_a_refusal(registers, most):
     held = np.array([*MARK, *registers], dtype=np.uint16)
