@@ -70,7 +70,7 @@ class DssHost(ABC):
 
     def put_tap(self, transformer: str, ratio: float) -> None:
         """Set the ratio of the winding that taps."""
-        self.run(f"transformer.{transformer}.wdg=2 tap={ratio!r}")
+        self.run(f"transformer.{transformer}.wdg=2 tap={ratio}")
 
     def put_capacitor(self, capacitor: str, *, closed: bool) -> None:
         """Switch a capacitor."""
@@ -79,11 +79,11 @@ class DssHost(ABC):
     def put_injection(self, generator: str, power_kw: float, reactive_power_kvar: float) -> None:
         """Set a generator."""
         # kvar after kW: kW alone would keep the old power factor
-        self.run(f"generator.{generator}.kw={power_kw!r} kvar={reactive_power_kvar!r}")
+        self.run(f"generator.{generator}.kw={power_kw} kvar={reactive_power_kvar}")
 
     def put_load(self, load: str, power_kw: float, reactive_power_kvar: float) -> None:
         """Set a load."""
-        self.run(f"load.{load}.kw={power_kw!r} kvar={reactive_power_kvar!r}")
+        self.run(f"load.{load}.kw={power_kw} kvar={reactive_power_kvar}")
 
     def put_switch(self, branch: str, *, closed: bool) -> None:
         """Close a branch, or open it at both ends."""
