@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from gateway.grid.dss_engine import DssEngine
-from gateway.grid.topology import is_radial, load_va, zones
+from gateway.grid.topology import energised, is_radial, load_va, zones
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / "hil" / "feeders"
-PUBLISHED_123 = ROOT.parent / "shared" / "data" / "feeders" / "123Bus" / "IEEE123Master.dss"
+PUBLISHED = ROOT.parent / "shared" / "data" / "feeders"
+published = pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published feeders are not here")
 #: Solved to a tolerance of 1e-9, which the engine's own, wider one is too wide for.
 FINE = ("set tolerance=1e-9", "set maxcontroliter=100", "solve")
 SWITCHES = [f"line.sw{number}" for number in range(2, 9)]
@@ -28,16 +29,24 @@ def test_the_123_node_feeder_meets_the_published_power_flow_and_taps():
     assert solution.losses_w / 1e3 == pytest.approx(95.978, rel=1e-4)
 
 
-@pytest.mark.skipif(not PUBLISHED_123.is_file(), reason="the published feeders are not here")
+@published
 def test_every_node_of_the_123_node_feeder_stands_where_the_published_one_does():
     ours = DssEngine(OURS / "ieee123.dss")
-    theirs = DssEngine(PUBLISHED_123, changes=FINE)
+    theirs = DssEngine(PUBLISHED / "123Bus" / "IEEE123Master.dss", changes=FINE)
     published = dict(zip(theirs.nodes, theirs.solve().voltages_pu, strict=True))
     volts = ours.solve().voltages_pu
     assert set(published) - set(ours.nodes) == {
         "300_open.1", "300_open.2", "300_open.3", "94_open.1",
     }  # fmt: skip
     assert volts == pytest.approx(np.array([published[n] for n in ours.nodes]), abs=1e-5)
+
+
+@published
+def test_every_bus_of_the_8500_node_feeder_has_a_way_to_its_source():
+    network = DssEngine(PUBLISHED / "8500-Node" / "Master.dss").network
+    assert len(network.base_kv) > 4800
+    assert energised(network, network.open_branches) == network.base_kv.keys()
+    assert is_radial(network, network.open_branches)
 
 
 def test_the_123_node_feeders_switches_part_it_into_the_published_zones():

@@ -154,17 +154,34 @@ def test_only_a_line_can_be_switched(name):
         engine.set_switch(name, closed=False)
 
 
-def test_a_der_without_supply_injects_nothing_until_its_bus_is_back():
+def test_ders_without_supply_inject_nothing_until_their_bus_is_back():
     engine = feeder("ieee13_der")
     engine.set_injection("der_pv675", 300e3, 0.0)
-    with_der = engine.solve()
-    engine.set_switch("line.692_675", closed=False)
-    assert volt(engine, "675.1") == 0.0
+    engine.set_injection("der_mg680", 400e3, 0.0)
+    together = engine.solve()
+    engine.set_switch("line.670_671", closed=False)
+    apart = engine.solve()
+    # left to inject, they would drive an island that nothing holds, and the solution off its limits
+    assert apart.converged
+    assert max(engine.currents_a("line.692_675").values()) < 1e-6
     engine.set_injection("der_pv675", 200e3, 0.0)  # as measured, or as planned
-    assert volt(engine, "675.1") == 0.0
-    engine.set_switch("line.692_675", closed=True)
+    assert engine.solve().converged
+    assert max(engine.currents_a("line.692_675").values()) < 1e-6
+    engine.set_switch("line.670_671", closed=True)
+    assert engine.solve().power_w == pytest.approx(together.power_w + 100e3, rel=0.01)
     engine.set_injection("der_pv675", 300e3, 0.0)
-    assert engine.solve().power_w == pytest.approx(with_der.power_w, rel=1e-6)
+    assert engine.solve().power_w == pytest.approx(together.power_w, rel=1e-6)
+
+
+def test_a_der_that_keeps_one_phase_of_three_stops_too():
+    engine = feeder("ieee123", (
+        "new generator.der93 bus1=93 phases=3 kv=4.16 kw=0 kvar=0 vminpu=0.5 vmaxpu=1.5",
+    ))  # fmt: skip
+    engine.set_switch("line.sw4", closed=False)
+    engine.set_switch("line.sw8", closed=True)
+    without = engine.solve().power_w
+    engine.set_injection("der93", 300e3, 0.0)
+    assert engine.solve().power_w == pytest.approx(without, rel=1e-6)
 
 
 def test_another_head_carries_the_feeder_when_the_first_is_lost():
