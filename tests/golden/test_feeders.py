@@ -71,6 +71,19 @@ def test_the_123_node_feeder_is_a_tree_until_a_tie_is_closed():
         assert not is_radial(network, ties - {tie})
 
 
+def test_a_fault_between_switches_2_and_4_is_restored_by_switch_7_at_the_published_voltage():
+    engine = DssEngine(OURS / "ieee123_ties.dss")
+    for regulator in engine.regulators:
+        engine.set_tap(regulator, 0)
+    for switch, closed in (("sw2", False), ("sw4", False), ("sw7", True)):
+        engine.set_switch(f"line.{switch}", closed=closed)
+    volts = engine.solve().voltages_pu
+    supplied = energised(engine.network, engine.open_branches, ["source"])
+    assert load_va(engine.network, supplied).real == 2940e3
+    assert is_radial(engine.network, engine.open_branches)
+    assert volts[volts > 0.0].min() == pytest.approx(0.908, abs=5e-4)
+
+
 def test_every_bus_of_the_123_node_feeder_has_a_place_on_the_plot():
     with (OURS / "ieee123_xy.csv").open() as file:
         placed = {row["bus"]: (float(row["x"]), float(row["y"])) for row in csv.DictReader(file)}
