@@ -207,8 +207,8 @@ class DssFeeder:
         voltages = self._host.voltages_pu()
         if self._unsupplied is not None:
             voltages[self._unsupplied] = 0.0
-        head = self._head_flow()
-        return Solution(converged, voltages, self._host.losses_w(), head[:, 0], head[:, 1])
+        head_va = self._head_flow_va()
+        return Solution(converged, voltages, self._host.losses_w(), head_va.real, head_va.imag)
 
     def source_powers_w(self) -> dict[str, float]:
         """Real power that each source delivers in the last solution; a dead one 0."""
@@ -295,13 +295,12 @@ class DssFeeder:
             self._host.put_injection(name, power_w / 1e3, reactive_power_var / 1e3)
         self._idle, self._supply_changed = idle, False
 
-    def _head_flow(self) -> NDArray[np.float64]:
-        flow = np.zeros((3, 2))
+    def _head_flow_va(self) -> NDArray[np.complex128]:
+        flow_va = np.zeros(3, dtype=np.complex128)
         for head in self._head:
-            powers = self._host.powers_kva(head.name)[: len(head.rows)] * head.watts_per_kw
-            flow[head.rows, 0] += powers.real
-            flow[head.rows, 1] += powers.imag
-        return flow
+            powers = self._host.powers_kva(head.name)[: len(head.rows)]
+            flow_va[head.rows] += powers * head.watts_per_kw
+        return flow_va
 
     def _read_head(self, name: str, master: Path) -> _Head:
         order = self._host.first_end(name)
