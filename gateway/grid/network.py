@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A line or transformer between two buses.
+    """A line, transformer or series reactor between two buses.
 
     Attributes:
         name: the element's name in the model, ``class.name`` in lower case.
         ends: its two buses, as the model has them.
         phases: phases it carries.
         r_ohm, x_ohm: positive sequence, whole length; a transformer's at its second winding.
-        rating_a: continuous current a phase; 0 where the model states none.
+        rating_a: continuous current a phase, a transformer's at its first winding; 0 where the
+            model states none.
     """
 
     name: str

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.grid.network import Network
+
 #: Ratio change of one step of a 32-step, 10 % voltage regulator (Type B as the model states it).
 TAP_STEP = 0.00625
 PHASES = (1, 2, 3)
@@ -20,7 +22,8 @@ class Solution:
 
     Attributes:
         converged: False where the voltages below mean nothing.
-        voltages_pu: magnitude of every node, shape (nodes,), in the engine's node order.
+        voltages_pu: magnitude of every node, shape (nodes,), in the engine's node order; exactly
+            0 where no closed path leads to a live source.
         losses_w: line and transformer losses.
         head_p_w, head_q_var: flow into the feeder a phase, shape (3,).
     """
@@ -49,6 +52,14 @@ class PowerFlow(Protocol):
     injection_buses: Mapping[str, str]
 
     @property
+    def network(self) -> Network:
+        """The feeder as a graph, whatever its switches' positions now."""
+
+    @property
+    def open_branches(self) -> frozenset[str]:
+        """Branches that are open now."""
+
+    @property
     def taps(self) -> Mapping[str, int]:
         """Present tap steps (-16..16) by regulator."""
 
@@ -70,8 +81,34 @@ class PowerFlow(Protocol):
             KeyError: no such capacitor.
         """
 
+    def set_switch(self, branch: str, *, closed: bool) -> None:
+        """Close a line, or open all its phases at both ends: neither end then feeds a stub.
+
+        Raises:
+            KeyError: no such line.
+        """
+
+    def set_source(self, source: str, *, live: bool) -> None:
+        """Bring a source up, or take it down as an outage upstream does.
+
+        Raises:
+            KeyError: no such source.
+        """
+
+    def set_fault(self, bus: str, phases: tuple[int, ...], resistance_ohm: float) -> None:
+        """Short phases of a bus to ground, each through a resistance; an earlier fault ends.
+
+        Raises:
+            KeyError: the bus is not there, or lacks a phase.
+        """
+
+    def clear_fault(self) -> None:
+        """Take the fault away, if there is one."""
+
     def set_injection(self, element: str, power_w: float, reactive_power_var: float) -> None:
         """Set what a DER injects; generation positive.
+
+        A DER on a bus without supply injects nothing until the supply is back.
 
         Raises:
             KeyError: no such element.
@@ -82,3 +119,23 @@ class PowerFlow(Protocol):
 
     def solve(self) -> Solution:
         """Solve with the present settings; the engine's own controls are off."""
+
+    def source_powers_w(self) -> Mapping[str, float]:
+        """Real power that each source delivers in the last solution; a dead one 0."""
+
+    def loadings(self) -> Mapping[str, float]:
+        """Current over rating in the last solution, worst phase, of every branch with a rating."""
+
+    def currents_a(self, branch: str) -> Mapping[int, float]:
+        """Magnitude by phase into a branch's first end in the last solution.
+
+        Raises:
+            KeyError: no such branch.
+        """
+
+    def powers_va(self, branch: str) -> Mapping[int, complex]:
+        """P + jQ by phase into a branch's first end in the last solution.
+
+        Raises:
+            KeyError: no such branch.
+        """
