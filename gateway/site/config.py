@@ -102,6 +102,37 @@ class VvoTable(Strict):
     group_by: Literal["q", "pf", "curve"] = "q"
 
 
+class FeederHead(Strict):
+    """``[[dms.flisr.source]]``: what a source of the feeder model may carry."""
+
+    name: str
+    capacity_kw: Annotated[float, Field(gt=0)]
+
+
+class FlisrTable(Strict):
+    """``[dms.flisr]``: fault location, isolation and service restoration.
+
+    Attributes:
+        cycle_s: how often it looks.
+        settle_s: after a lockout, how long indicators may take to arrive before it decides.
+        follow_s: how long a switch may take to show what it was told.
+        cold_load_factor: load of what was out, against before, when it comes back.
+        repair_s: how long a repair is taken to last, for the forecasts restoration rests on.
+        repaired: a binary input that says permits have been handed back: the way back to normal.
+        source: capacities of feeder heads; one not named is taken for strong enough.
+    """
+
+    mode: Literal["off", "advise", "act"] = "off"
+    cycle_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    settle_s: Annotated[float, Field(ge=0, le=600)] = 5.0
+    follow_s: Annotated[float, Field(ge=0.5, le=600)] = 10.0
+    voltage_min_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 0.90
+    cold_load_factor: Annotated[float, Field(ge=1, le=5)] = 1.5
+    repair_s: Annotated[float, Field(ge=0, le=172_800)] = 7200.0
+    repaired: str | None = None
+    source: tuple[FeederHead, ...] = ()
+
+
 class DmsTable(Strict):
     """``[dms]``: the DMS role. ``model`` is a ``.dss`` master, relative to the site folder.
 
@@ -114,6 +145,7 @@ class DmsTable(Strict):
     exclude_buses: tuple[str, ...] = ("sourcebus",)
     cycle_s: Annotated[float, Field(ge=0.2, le=3600)] = 2.0
     vvo: VvoTable = VvoTable()
+    flisr: FlisrTable = FlisrTable()
 
 
 class HttpsTable(Strict):
@@ -246,10 +278,11 @@ class NetworkRow(Strict):
     """A row of ``maps/network.csv``: which point measures or commands which element.
 
     ``role`` and ``element`` name something of the feeder model; ``source`` is the point that
-    measures it (a device for ``der``, a group for ``group``), ``command`` the point that sets it.
+    measures it (a device for ``der`` and ``switch``, a group for ``group``), ``command`` the point
+    that sets it.
     """
 
-    role: Literal["regulator", "capacitor", "voltage", "head_p", "head_q", "der", "group"]
+    role: Literal["regulator", "capacitor", "switch", "voltage", "head_p", "head_q", "der", "group"]
     element: str
     source: str
     command: str | None = None

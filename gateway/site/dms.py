@@ -89,6 +89,7 @@ def _check_elements(site: Site, master: Path, dms: DmsTable) -> None:
         "capacitor": set(engine.capacitors),
         "der": set(engine.injection_buses),
         "group": set(engine.injection_buses),
+        "switch": set(engine.network.branches),
         "voltage": set(engine.nodes),
     }
     table = str(site.folder / "maps" / "network.csv")

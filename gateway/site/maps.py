@@ -54,6 +54,7 @@ def load_network(
     """The feeder's bindings; appends unknown points, devices and groups to ``issues``."""
     known: dict[str, tuple[Collection[str], str]] = {
         "der": (devices, "device"),
+        "switch": (devices, "device"),
         "group": (groups, "group"),
     }
 

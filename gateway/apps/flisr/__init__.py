@@ -1,0 +1,1 @@
+"""Fault location, isolation and service restoration."""
