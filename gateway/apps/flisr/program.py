@@ -190,7 +190,7 @@ class _Program:
                 self._add_tangent(arc, end, share, 0.6 * share, 0.9)
 
     def _add_tangent(self, arc: _Arc, end: int, p: float, q: float, square: float) -> None:
-        """Squared current: at least (p^2 + q^2) / square, convex, so a tangent to it is valid everywhere."""
+        """At least (p^2 + q^2) / square; that is convex, so a tangent to it is valid everywhere."""
         row = {
             arc.current: 1.0,
             arc.power: -2.0 * p / square,
