@@ -188,15 +188,18 @@ class DssFeeder:
         if element not in self._idle:
             self._host.put_injection(element, power_w / 1e3, reactive_power_var / 1e3)
 
-    def scale_loads(self, multipliers: NDArray[np.float64]) -> None:
+    def scale_loads(
+        self, multipliers: NDArray[np.float64], by_bus: Mapping[str, float] | None = None
+    ) -> None:
         """Scale loads from their nominal.
 
         Args:
             multipliers: shape (3, 2): real and reactive, a phase. A load on several phases
                 takes the mean of theirs.
+            by_bus: a further factor at some buses.
         """
         for load in self._devices.loads:
-            p, q = multipliers[load.rows].mean(axis=0)
+            p, q = multipliers[load.rows].mean(axis=0) * (by_bus or {}).get(load.at.bus, 1.0)
             self._host.put_load(load.name, load.power_kw * p, load.reactive_power_kvar * q)
 
     def solve(self) -> Solution:

@@ -114,8 +114,13 @@ class PowerFlow(Protocol):
             KeyError: no such element.
         """
 
-    def scale_loads(self, multipliers: NDArray[np.float64]) -> None:
-        """Scale loads from their nominal: shape (3, 2), real and reactive a phase."""
+    def scale_loads(
+        self, multipliers: NDArray[np.float64], by_bus: Mapping[str, float] | None = None
+    ) -> None:
+        """Scale loads from their nominal: shape (3, 2), real and reactive a phase.
+
+        ``by_bus`` is a further factor at some buses.
+        """
 
     def solve(self) -> Solution:
         """Solve with the present settings; the engine's own controls are off."""

@@ -40,6 +40,8 @@ class Edge:
         closed: its position before the fault.
         drop_pu_per_va: (r + jx) / V^2 of its line, V line to line: pu a VA.
         movable: whether it can be told to move.
+        branch: its line in the feeder model.
+        both_ends: a switch at each end, moved as one: a fault on its line is isolated by itself.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Edge:
     closed: bool
     drop_pu_per_va: complex = 0j
     movable: bool = True
+    branch: str = ""
+    both_ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
