@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.apps.vvo.config import Der, VvoConfig
-from gateway.apps.vvo.objective import worth_sending
+from gateway.apps.vvo.objective import WORTH_SENDING, worth_sending
 from gateway.apps.vvo.plant import Movable, group_injection, rating_va
 from gateway.apps.vvo.requests import ask_reactive_power
 from gateway.groups.messages import Address, GroupReply, GroupRequest
@@ -35,6 +35,8 @@ def commands(
                 yield _command(config, movable, point, value, now_ms)
         elif movable.kind == "der":
             yield from _der(config, movable, value, image, now_ms)
+        elif movable.kind == "watt":
+            yield from _limit(config, movable, value, image, now_ms)
 
 
 def requests(
@@ -85,6 +87,28 @@ def _der(
         yield _command(config, movable, der.enable, 1.0, now_ms)
 
 
+def _limit(
+    config: VvoConfig, movable: Movable, value: float, image: ProcessImage, now_ms: int
+) -> Iterator[Command]:
+    """Limit a DER's real power, or let it go where it may give all it can."""
+    curtailment, control = config.ders[movable.position].curtailment, movable.control
+    rating = None if curtailment is None else image.good_value(curtailment.rating_w)
+    if curtailment is None or not rating or not worth_sending(control, value):
+        return
+    enabled = image.good_value(curtailment.enable) == 1.0
+    if control.maximum - value <= WORTH_SENDING * control.maximum:
+        if enabled:
+            yield _command(config, movable, curtailment.enable, 0.0, now_ms)
+        return
+    if not enabled:
+        for point, preset in curtailment.presets:
+            if image.good_value(point) != preset:
+                yield _command(config, movable, point, preset, now_ms)
+    yield _command(config, movable, curtailment.limit, round(100.0 * value / rating, 1), now_ms)
+    if not enabled:
+        yield _command(config, movable, curtailment.enable, 1.0, now_ms)
+
+
 def _command(config: VvoConfig, movable: Movable, point: str, value: float, now_ms: int) -> Command:
     element = movable.control.element
     return Command(
@@ -93,6 +117,6 @@ def _command(config: VvoConfig, movable: Movable, point: str, value: float, now_
         origin=f"{config.dms_id}:vvo",
         priority=Priority.DMS_VVO,
         expires_ms=now_ms + round(config.hold_s * 1000),
-        correlation=f"vvo-{now_ms:x}-{element}",
+        correlation=f"vvo-{now_ms:x}-{element}-{movable.kind}",
         reason=f"VVO: {element} from {movable.control.present:g}",
     )

@@ -10,12 +10,24 @@ from numpy.typing import NDArray
 
 from gateway.apps.decision import Alarm, Decision
 from gateway.apps.vvo.config import VvoConfig
+from gateway.apps.vvo.curtail import free_powers_w
 from gateway.apps.vvo.estimate import Estimate, fit
+from gateway.apps.vvo.horizon import Horizon, over_horizon
 from gateway.apps.vvo.objective import Objective
 from gateway.apps.vvo.orders import commands, requests
 from gateway.apps.vvo.plan import plan
-from gateway.apps.vvo.plant import Movable, apply_present, group_injection, injection, movables
+from gateway.apps.vvo.plant import (
+    Movable,
+    apply_present,
+    group_injection,
+    injection,
+    movables,
+    shown,
+)
+from gateway.apps.vvo.problem import Problem
 from gateway.apps.vvo.stuck import Standing, alarms, stuck, watch
+from gateway.apps.vvo.usage import Usage, observe, resting
+from gateway.apps.vvo.usage import alarms as hunting_alarms
 from gateway.grid.powerflow import PowerFlow
 from gateway.groups.messages import (
     Address,
@@ -51,6 +63,8 @@ class VvoState:
         asked_ms: when each group's status was asked last.
         sequence: number of the last message made.
         taps: where each regulator stands, and since when.
+        usage: what tap changers and switches have been seen to do, by element.
+        free_w: real power that each DER gives if it is let, by element.
     """
 
     multipliers: NDArray[np.float64] = field(default_factory=lambda: np.ones((3, 2)))
@@ -59,6 +73,8 @@ class VvoState:
     asked_ms: Mapping[str, int] = field(default_factory=dict)
     sequence: int = 0
     taps: Mapping[str, Standing] = field(default_factory=dict)
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    free_w: Mapping[str, float] = field(default_factory=dict)
 
 
 class Vvo:
@@ -81,6 +97,7 @@ class Vvo:
         replies: Sequence[GroupReply],
         state: VvoState,
         now_ms: int,
+        horizon: Horizon = (),
     ) -> Decision[VvoState]:
         """Decide on taps, capacitors and reactive powers.
 
@@ -89,6 +106,7 @@ class Vvo:
             replies: what groups answered since the last step, oldest first.
             state: what the last step gave back.
             now_ms: UTC ms.
+            horizon: what is forecast; empty where nothing is.
         """
         config = self._config
         state = self._remember(state, replies, now_ms)
@@ -101,12 +119,13 @@ class Vvo:
         state = replace(state, multipliers=estimate.multipliers)
         if estimate.metered == 0:
             return _held(messages, state, _NO_METER)
-        state = replace(state, taps=watch(config, image, state.taps, now_ms))
-        still = stuck(state.taps, now_ms)
-        controls = movables(config, image, state.replies, frozenset(state.refused_ms))
-        controls = tuple(own for own in controls if own.control.element not in still)
-        objective = self._objective(controls, image, state.replies, estimate)
-        planned = plan(objective.problem, config.max_solves)
+        state = self._watched(image, state, now_ms)
+        still = stuck(state.taps, now_ms) | resting(state.usage, now_ms)
+        controls = self._controls(image, state, still, now_ms)
+        powers_w = self._powers_w(image, state.replies)
+        objective = self._objective(controls, powers_w, estimate)
+        outlook = self._outlook(objective, controls, powers_w, estimate, horizon)
+        planned = plan(objective.problem, config.max_solves, outlook)
         if planned is None:
             return _held(messages, state, _NOT_SOLVED)
         moved = [(controls[i], planned.best.setting[i]) for i in planned.order]
@@ -118,32 +137,67 @@ class Vvo:
             "nodes_out_expected": float(objective.nodes_outside(expected_pu)),
             "solves": float(planned.solves),
             "cost_kw": round(planned.best.cost, 2),
+            "waiting": float(planned.waiting),
         }
         acting = config.mode == "act"
         return Decision(
             commands=orders if acting else (),
             messages=(*messages, *asks) if acting else messages,
-            alarms=(*self._alarms(estimate), *alarms(state.taps, still)),
+            alarms=(
+                *self._alarms(estimate),
+                *alarms(state.taps, stuck(state.taps, now_ms)),
+                *hunting_alarms(state.usage, now_ms),
+            ),
             state=state,
             notes=notes,
             advice=() if acting else orders,
         )
 
-    def _objective(
-        self,
-        controls: tuple[Movable, ...],
-        image: ProcessImage,
-        replies: Mapping[str, GroupReply],
-        estimate: Estimate,
-    ) -> Objective:
-        return Objective(
-            self._config,
-            self._model,
-            tuple(movable.control for movable in controls),
-            self._powers_w(image, replies),
-            estimate.bias_pu,
-            self._judged,
+    def _watched(self, image: ProcessImage, state: VvoState, now_ms: int) -> VvoState:
+        """What the field shows of its controls, counted."""
+        config, standing = self._config, shown(self._config, image)
+        return replace(
+            state,
+            taps=watch(config, image, state.taps, now_ms),
+            usage=observe(state.usage, standing, config.budget, config.hunting, now_ms),
+            free_w=free_powers_w(config, image, state.free_w),
         )
+
+    def _controls(
+        self, image: ProcessImage, state: VvoState, still: frozenset[str], now_ms: int
+    ) -> tuple[Movable, ...]:
+        refused = frozenset(state.refused_ms)
+        found = movables(
+            self._config, image, state.replies, refused, state.usage, state.free_w, now_ms
+        )
+        return tuple(own for own in found if own.control.element not in still)
+
+    def _objective(
+        self, controls: tuple[Movable, ...], powers_w: Mapping[str, float], estimate: Estimate
+    ) -> Objective:
+        own = tuple(movable.control for movable in controls)
+        return Objective(
+            self._config, self._model, own, powers_w, estimate.bias_pu, self._judged
+        )
+
+    def _outlook(
+        self,
+        objective: Objective,
+        controls: tuple[Movable, ...],
+        powers_w: Mapping[str, float],
+        estimate: Estimate,
+        horizon: Horizon,
+    ) -> Problem | None:
+        if not horizon:
+            return None
+        ahead = [
+            (
+                estimate.multipliers * step.load,
+                self._objective(controls, {**powers_w, **step.powers_w}, estimate),
+            )
+            for step in horizon
+        ]
+        return over_horizon(objective, ahead, self._model, estimate.multipliers)
 
     def _remember(self, state: VvoState, replies: Sequence[GroupReply], now_ms: int) -> VvoState:
         """Keep statuses while they are fresh, and refusals while it is no use to ask again."""
