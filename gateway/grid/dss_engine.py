@@ -15,6 +15,8 @@ from gateway.grid.powerflow import PHASES, TAP_STEP, Solution
 from gateway.model.errors import ConfigError, ConfigIssue
 
 _MAX_ITERATIONS = 50
+#: The engine's words for the file's own controls.
+_CONTROLS_OFF, _CONTROLS_STATIC = -1, 0
 _TOLERANCE = 1e-6
 
 
@@ -70,11 +72,7 @@ class DssEngine:
         self._head = tuple(self._read_head(name, master) for name in head)
         self._taps: dict[str, int] = {}
         self._closed: dict[str, bool] = {}
-        for name in self._transformers:
-            self._taps[name] = self._read_tap(name)
-        for name, index in self._capacitors.items():
-            circuit.Capacitors.idx = index
-            self._closed[name] = bool(circuit.Capacitors.States[0])
+        self._read_controls()
 
     @property
     def taps(self) -> dict[str, int]:
@@ -160,6 +158,26 @@ class DssEngine:
             head_q_var=head[:, 1],
         )
 
+    def settle(self) -> Solution:
+        """Solve with the file's own regulator and capacitor controls on; they stay where they stop.
+
+        Raises:
+            dss.DSSException: they do not come to rest.
+        """
+        solution = self._circuit.Solution
+        solution.ControlMode = _CONTROLS_STATIC
+        solution.Solve()
+        solution.ControlMode = _CONTROLS_OFF
+        self._read_controls()
+        return self.solve()
+
+    def _read_controls(self) -> None:
+        for name in self._transformers:
+            self._taps[name] = self._read_tap(name)
+        for name, index in self._capacitors.items():
+            self._circuit.Capacitors.idx = index
+            self._closed[name] = bool(self._circuit.Capacitors.States[0])
+
     def _head_flow(self) -> NDArray[np.float64]:
         flow = np.zeros((3, 2))
         for head in self._head:
@@ -184,7 +202,7 @@ class DssEngine:
             for change in changes:
                 self._dss.Text.Command = change
             solution = self._dss.ActiveCircuit.Solution
-            solution.ControlMode = -1  # static controls off: only we move them
+            solution.ControlMode = _CONTROLS_OFF  # only we move them
             solution.Tolerance = _TOLERANCE
             solution.MaxIterations = _MAX_ITERATIONS
             solution.Solve()

@@ -14,7 +14,10 @@ _BITES = 0.03
 
 def limit_w(image: ProcessImage, curtailment: Curtailment) -> float | None:
     """The limit in force, W; None where it is off or not readable."""
-    limit_pct, rating_w = image.good_value(curtailment.limit), image.good_value(curtailment.rating_w)
+    limit_pct, rating_w = (
+        image.good_value(curtailment.limit),
+        image.good_value(curtailment.rating_w),
+    )
     if limit_pct is None or rating_w is None or image.good_value(curtailment.enable) != 1.0:
         return None
     return limit_pct * rating_w / 100.0

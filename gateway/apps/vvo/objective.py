@@ -31,6 +31,11 @@ class Objective:
         powers_w: present real power of each ``var`` control's element.
         bias_pu: added to modelled voltages, shape (nodes,).
         judged: which nodes count, shape (nodes,).
+
+    Attributes:
+        limits: the band and what leaving it costs.
+        middle_pu: of the band.
+        problem: what a search works on.
     """
 
     def __init__(
@@ -43,7 +48,7 @@ class Objective:
         judged: NDArray[np.bool_],
     ) -> None:
         self._aim = config.objective
-        self._middle_pu = (config.voltage_min_pu + config.voltage_max_pu) / 2.0
+        self.middle_pu = (config.voltage_min_pu + config.voltage_max_pu) / 2.0
         self._model = model
         self._powers_w = powers_w
         self._bias_pu = bias_pu
@@ -87,7 +92,7 @@ class Objective:
 
     def _value_kw(self, solution: Solution, volts: Array) -> float:
         if self._aim == "flatness":
-            return FLATNESS_KW_PER_PU2 * float(((volts - self._middle_pu) ** 2).mean())
+            return FLATNESS_KW_PER_PU2 * float(((volts - self.middle_pu) ** 2).mean())
         return (solution.losses_w if self._aim == "losses" else solution.power_w) / 1e3
 
     def _curtailed_kw(self, setting: Setting) -> float:

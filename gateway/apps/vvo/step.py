@@ -176,9 +176,7 @@ class Vvo:
         self, controls: tuple[Movable, ...], powers_w: Mapping[str, float], estimate: Estimate
     ) -> Objective:
         own = tuple(movable.control for movable in controls)
-        return Objective(
-            self._config, self._model, own, powers_w, estimate.bias_pu, self._judged
-        )
+        return Objective(self._config, self._model, own, powers_w, estimate.bias_pu, self._judged)
 
     def _outlook(
         self,
