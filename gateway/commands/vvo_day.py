@@ -14,7 +14,7 @@ from rich.table import Table
 from gateway.commands.common import console, fail
 from gateway.model.errors import ConfigError
 from gateway.site.vvo_case import Aim, Load, load_case
-from gateway.site.vvo_day import DayOptions, DayRun, run_local, run_vvo
+from gateway.site.vvo_day import AHEAD, DayOptions, DayRun, run_local, run_vvo
 
 
 def vvo_day(
@@ -28,7 +28,7 @@ def vvo_day(
     steps: Annotated[int | None, typer.Option(min=1, help="Only so many of the day.")] = None,
     ahead: Annotated[
         int, typer.Option(min=0, max=96, help="Steps of forecast weighed; 0 for none.")
-    ] = DayOptions.ahead,
+    ] = AHEAD,
     as_json: Annotated[bool, typer.Option("--json", help="Every step, for a program.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder for day.html, with the day's plots.")

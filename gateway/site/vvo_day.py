@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _PUBLISHED_STEPS = 96
 _DAY_H = 24.0
+#: Forecast steps that operations are weighed over: an hour of the published day.
+AHEAD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class DayOptions:
     aim: Aim = "power"
     load: Load = "zip"
     steps: int | None = None
-    ahead: int = 4
+    ahead: int = AHEAD
     tap_cost_kw: float = 1.0
     capacitor_cost_kw: float = 5.0
     margin_pu: float = 0.0005
@@ -126,7 +128,7 @@ def _published_load(hour: float) -> float:
 def _published_pv(hour: float) -> float:
     """A clear day with clouds that come and go."""
     clear = max(0.0, math.sin((hour - 6) / 12 * math.pi)) ** 1.3
-    return clear * (0.65 if math.sin(7 * hour) > 0.6 else 1.0)
+    return float(clear * (0.65 if math.sin(7 * hour) > 0.6 else 1.0))
 
 
 def run_local(case: Case, options: DayOptions) -> DayRun:
@@ -144,7 +146,7 @@ def run_local(case: Case, options: DayOptions) -> DayRun:
 
 
 def run_vvo(case: Case, options: DayOptions, clock_s: Callable[[], float]) -> DayRun:
-    """The day under volt-VAR optimisation, from where the feeder's own controls leave the first step.
+    """The day under volt-VAR optimisation, from where the feeder's own controls begin.
 
     Raises:
         ConfigError: the feeder cannot be used, or a DER is not in it.

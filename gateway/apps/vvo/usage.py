@@ -48,7 +48,8 @@ def observe(
     Args:
         before: what is known, by element.
         shown: present positions; an element that is not read keeps what is known of it.
-        budget, hunting: when a day begins, and what too often is.
+        budget: says when a day begins.
+        hunting: what too often is.
         now_ms: UTC ms.
     """
     day = _local_ms(budget, now_ms) // _DAY_MS
