@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from gateway.apps.vvo.config import Der, VvoConfig
 from gateway.apps.vvo.objective import WORTH_SENDING, worth_sending
 from gateway.apps.vvo.plant import Movable, group_injection, rating_va
-from gateway.apps.vvo.requests import ask_reactive_power
+from gateway.apps.vvo.requests import Poi, ask_reactive_power
 from gateway.groups.messages import Address, GroupReply, GroupRequest
 from gateway.model.command import Command, Priority
 from gateway.points.image import ProcessImage
@@ -44,7 +44,7 @@ def requests(
     moved: Iterable[tuple[Movable, float]],
     replies: Mapping[str, GroupReply],
     address: Mapping[str, Address],
-    voltage_pu: Mapping[str, float],
+    pois: Mapping[str, Poi],
 ) -> Iterator[GroupRequest]:
     """Group functions that bring groups to a setting.
 
@@ -53,7 +53,7 @@ def requests(
         moved: what moves where to, in this order.
         replies: last status a group.
         address: a fresh address a group id.
-        voltage_pu: voltage expected at each group's element.
+        pois: where each group's element is connected.
     """
     for movable, value in moved:
         if movable.kind == "group" and worth_sending(movable.control, value):
@@ -64,7 +64,7 @@ def requests(
                 round(value, -2),
                 group_injection(replies.get(group.group_id))[0],
                 rating_va(group, replies),
-                voltage_pu.get(group.element, 1.0),
+                pois.get(group.element, Poi()),
             )
 
 

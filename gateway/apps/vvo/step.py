@@ -24,7 +24,8 @@ from gateway.apps.vvo.plant import (
     movables,
     shown,
 )
-from gateway.apps.vvo.problem import Problem
+from gateway.apps.vvo.problem import Problem, Setting
+from gateway.apps.vvo.requests import Poi
 from gateway.apps.vvo.stuck import Standing, alarms, stuck, watch
 from gateway.apps.vvo.usage import Usage, observe, resting
 from gateway.apps.vvo.usage import alarms as hunting_alarms
@@ -49,6 +50,8 @@ _STATUS = (
 _CLOCKS_DIFFER_MS = 2000
 #: A status older than this many asking periods is not relied on.
 _STATUS_PERIODS = 3
+#: How far a reactive power is moved to see what its bus makes of it.
+_NUDGE_VAR = 10e3
 _NO_METER, _NOT_SOLVED = "no voltage meter", "the power flow does not converge"
 
 
@@ -130,11 +133,14 @@ class Vvo:
             return _held(messages, state, _NOT_SOLVED)
         moved = [(controls[i], planned.best.setting[i]) for i in planned.order]
         orders = tuple(commands(config, moved, image, now_ms))
-        objective.apply(planned.best.setting)
-        expected_pu = self._model.solve().voltages_pu + estimate.bias_pu
-        asks, state = self._ask(moved, expected_pu, state, now_ms)
+        expected_pu = objective.judge(planned.best.setting).volts_pu
+        pois = {
+            group.element: self._poi(group.element, objective, planned.best.setting)
+            for group in config.groups
+        }
+        asks, state = self._ask(moved, pois, state, now_ms)
         notes = self._notes(objective, estimate) | {
-            "nodes_out_expected": float(objective.nodes_outside(expected_pu)),
+            "nodes_out_expected": float(objective.limits.outside(expected_pu)),
             "solves": float(planned.solves),
             "cost_kw": round(planned.best.cost, 2),
             "waiting": float(planned.waiting),
@@ -231,7 +237,7 @@ class Vvo:
     def _ask(
         self,
         moved: Sequence[tuple[Movable, float]],
-        expected_pu: NDArray[np.float64],
+        pois: Mapping[str, Poi],
         state: VvoState,
         now_ms: int,
     ) -> tuple[tuple[GroupRequest, ...], VvoState]:
@@ -240,10 +246,7 @@ class Vvo:
             group: self._address(group, state.sequence + number, now_ms)
             for number, group in enumerate(groups, 1)
         }
-        voltages = {
-            group.element: self._mean(group.element, expected_pu) for group in self._config.groups
-        }
-        asks = tuple(requests(self._config, moved, state.replies, addresses, voltages))
+        asks = tuple(requests(self._config, moved, state.replies, addresses, pois))
         return asks, replace(state, sequence=state.sequence + len(groups))
 
     def _address(self, group: str, sequence: int, now_ms: int) -> Address:
@@ -251,10 +254,20 @@ class Vvo:
         message_id = f"{dms}-vvo-{now_ms:x}-{sequence}"
         return Address(message_id=message_id, dms_id=dms, group_id=group, time_ms=now_ms)
 
-    def _mean(self, element: str, voltages_pu: NDArray[np.float64]) -> float:
+    def _poi(self, element: str, objective: Objective, setting: Setting) -> Poi:
+        """A group's connection, measured on the model with its reactive power moved a little."""
         bus = self._model.injection_buses[element]
-        own = [node.partition(".")[0] == bus for node in self._model.nodes]
-        return float(voltages_pu[own].mean())
+        own = np.array([node.partition(".")[0] == bus for node in self._model.nodes])
+        own = own[self._judged]
+        controls = objective.problem.controls
+        number = next((i for i, c in enumerate(controls) if c.element == element), None)
+        volts = objective.judge(setting).volts_pu[own]
+        if number is None or not volts.size:
+            return Poi()
+        nudged = list(setting)
+        nudged[number] += _NUDGE_VAR
+        moved = objective.judge(tuple(nudged)).volts_pu[own] - volts
+        return Poi(float(volts.mean()), float(moved.max()) / _NUDGE_VAR)
 
     def _powers_w(self, image: ProcessImage, replies: Mapping[str, GroupReply]) -> dict[str, float]:
         powers = {der.element: injection(image, der)[0] for der in self._config.ders}
