@@ -17,7 +17,8 @@ from gateway.profiles.text import TomlText, read_toml
 from gateway.profiles.validate import Strict, validate_toml
 
 if TYPE_CHECKING:
-    from gateway.apps.vvo.problem import Control, Setting
+    from gateway.apps.vvo.problem import Control, Problem, Setting
+    from gateway.apps.vvo.search import Found
     from gateway.grid.dss_engine import DssEngine
 
 #: Names go into the feeder file's own language, so they hold nothing that could be read as more.
@@ -174,38 +175,67 @@ def solve_case(
     Raises:
         ConfigError: the feeder cannot be used, or a DER is not in it.
     """
-    from gateway.apps.vvo.config import VvoConfig  # noqa: PLC0415 - a box that polls has no solver
-    from gateway.apps.vvo.objective import Objective  # noqa: PLC0415
-    from gateway.apps.vvo.search import COLD, LARGE, TRACKING, search  # noqa: PLC0415
-    from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
+    from gateway.apps.vvo.search import COLD, LARGE, TRACKING, search  # noqa: PLC0415 - a box that polls has none
 
-    engine = DssEngine(case.master, changes=changes(case, load))
-    controls = controls_of(case, engine)
-    config = VvoConfig(
-        objective=aim,
-        voltage_min_pu=case.file.voltage_min_pu,
-        voltage_max_pu=case.file.voltage_max_pu,
-        margin_pu=0.0,
-    )
-    judged = judged_nodes(case, engine)
-    powers_w = {der.name.lower(): der.kw * 1e3 for der in case.file.der}
-    goal = Objective(config, engine, controls, powers_w, np.zeros(judged.size), judged)
-    begun_s = clock_s()
-    effort = LARGE if judged.size > _LARGE_NODES else COLD
-    begin = tuple(control.present for control in controls)
+    bench = _Bench(case, aim, load)
     if start is not None:
-        effort, begin = TRACKING, _setting(controls, start)
-    found = search(goal.problem, begin, effort)
-    took_ms = (clock_s() - begun_s) * 1e3
-    best = found.best
-    return CaseAnswer(
-        best.value_kw,
-        float(np.sqrt(((best.volts_pu - goal.middle_pu) ** 2).mean())),
-        goal.limits.outside(best.volts_pu),
-        took_ms,
-        found.solves,
-        **_by_name(controls, best.setting),
-    )
+        begin = _setting(bench.controls, start)
+        return bench.answer(lambda goal, _: search(goal, begin, TRACKING), clock_s)
+    effort = LARGE if bench.nodes > _LARGE_NODES else COLD
+    return bench.answer(lambda goal, present: search(goal, present, effort), clock_s)
+
+
+def solve_baseline(
+    case: Case, aim: Aim, load: Load, method: Literal["local", "descent"]
+) -> CaseAnswer:
+    """What the feeder's own controls leave, or what coordinate descent makes of it.
+
+    Raises:
+        ConfigError: the feeder cannot be used, or a DER is not in it.
+    """
+    from gateway.apps.vvo.descent import coordinate_descent  # noqa: PLC0415
+    from gateway.apps.vvo.search import Found  # noqa: PLC0415
+
+    def local(goal: Problem, present: Setting) -> Found:
+        return Found(goal.judge(present), 1)
+
+    bench = _Bench(case, aim, load)
+    return bench.answer(local if method == "local" else coordinate_descent, lambda: 0.0)
+
+
+class _Bench:
+    """A case on an engine, where its own controls have left it."""
+
+    def __init__(self, case: Case, aim: Aim, load: Load) -> None:
+        from gateway.apps.vvo.config import VvoConfig  # noqa: PLC0415
+        from gateway.apps.vvo.objective import Objective  # noqa: PLC0415
+        from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
+
+        engine = DssEngine(case.master, changes=changes(case, load))
+        self.controls, self.nodes = controls_of(case, engine), len(engine.nodes)
+        low, high = case.file.voltage_min_pu, case.file.voltage_max_pu
+        config = VvoConfig(objective=aim, voltage_min_pu=low, voltage_max_pu=high, margin_pu=0.0)
+        powers_w = {der.name.lower(): der.kw * 1e3 for der in case.file.der}
+        judged = judged_nodes(case, engine)
+        no_bias = np.zeros(judged.size)
+        self._goal = Objective(config, engine, self.controls, powers_w, no_bias, judged)
+
+    def answer(
+        self, solve: Callable[[Problem, Setting], Found], clock_s: Callable[[], float]
+    ) -> CaseAnswer:
+        goal, present = self._goal, tuple(control.present for control in self.controls)
+        begun_s = clock_s()
+        found = solve(goal.problem, present)
+        took_ms = (clock_s() - begun_s) * 1e3
+        best = found.best
+        return CaseAnswer(
+            best.value_kw,
+            float(np.sqrt(((best.volts_pu - goal.middle_pu) ** 2).mean())),
+            goal.limits.outside(best.volts_pu),
+            took_ms,
+            found.solves,
+            **_by_name(self.controls, best.setting),
+        )
 
 
 def judged_nodes(case: Case, engine: DssEngine) -> NDArray[np.bool_]:
