@@ -87,7 +87,9 @@ class DssEngine:
     @property
     def regulators(self) -> tuple[str, ...]:
         """Transformers that the file gives a regulator control, switched off or not."""
-        found = []
+        found: list[str] = []
+        if not self._circuit.RegControls.Count:
+            return ()  # the engine would name one NONE
         for control in self._circuit.RegControls.AllNames:
             self._dss.Text.Command = f"? regcontrol.{control}.transformer"
             found.append(str(self._dss.Text.Result).lower())

@@ -152,7 +152,8 @@ def changes(case: Case, load: Load) -> tuple[str, ...]:
     mixed = "batchedit load..* model=8 zipv=[0.4 0.3 0.3 0.4 0.3 0.3 0.6]"
     scaled = f"set loadmult={case.file.load_multiplier}"
     # the search begins where the feeder's own controls would leave it
-    settled = ("set maxcontroliter=100", "solve")
+    on = ("batchedit regcontrol..* enabled=yes", "set controlmode=static")
+    settled = (*on, "set maxcontroliter=100", "solve")
     return (*ders, *((mixed,) if load == "zip" else ()), scaled, *settled)
 
 
