@@ -117,11 +117,13 @@ class VvoTable(Strict):
 class DmsTable(Strict):
     """``[dms]``: the DMS role. ``model`` is a ``.dss`` master, relative to the site folder.
 
+    Without a model VVO learns what its controls do, and only mends voltages.
+
     ``head`` names the model's elements whose flow the head meters measure.
     """
 
     id: str = "dms"
-    model: str
+    model: str | None = None
     head: tuple[str, ...] = ("Vsource.source",)
     exclude_buses: tuple[str, ...] = ("sourcebus",)
     cycle_s: Annotated[float, Field(ge=0.2, le=3600)] = 2.0

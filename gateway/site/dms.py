@@ -75,7 +75,10 @@ def vvo_factory(site: Site, dms: DmsTable) -> partial[Step]:
     Raises:
         ConfigError: the solver is not installed, or a binding names no element of the model.
     """
-    config, master = vvo_config(site, dms), site.folder / dms.model
+    config = vvo_config(site, dms)
+    if dms.model is None:
+        return partial(build_measured, config)
+    master = site.folder / dms.model
     factory = partial(build_vvo, config, master, dms.head)
     _check_elements(site, master, dms)
     return factory
@@ -92,6 +95,21 @@ def build_vvo(config: VvoConfig, master: Path, head: tuple[str, ...]) -> Step:
     from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
 
     return Vvo(config, DssEngine(master, head)).step
+
+
+def build_measured(config: VvoConfig) -> Step:
+    """Build the application for a feeder without a model."""
+    from gateway.apps.vvo.measured import MeasuredVvo  # noqa: PLC0415 - as above
+
+    return MeasuredVvo(config).step
+
+
+def vvo_state(dms: DmsTable) -> object:
+    """The first state of volt-VAR optimisation, with a model or without."""
+    from gateway.apps.vvo.measured import MeasuredState  # noqa: PLC0415 - only a DMS box has it
+    from gateway.apps.vvo.step import VvoState  # noqa: PLC0415
+
+    return MeasuredState() if dms.model is None else VvoState()
 
 
 def _check_elements(site: Site, master: Path, dms: DmsTable) -> None:

@@ -81,7 +81,9 @@ class WrongPlant(Plant):
                 self.mg_var = message.schedule[0][1]
 
 
-def day(clock, edits: tuple[str, ...], model_edits: tuple[str, ...]) -> tuple[float, list[tuple[int, int]]]:
+def day(
+    clock, edits: tuple[str, ...], model_edits: tuple[str, ...]
+) -> tuple[float, list[tuple[int, int]]]:
     """Mean power of a day, kW, and nodes out of band at each step, before and after its cycles."""
     points = {p for _, p in VVO.voltages} | {*VVO.head_p, *VVO.head_q, "f.cap", "f.cap_cmd"}
     points |= {f"f.{kind}_{phase}" for kind in ("tap", "cmd") for phase in PHASES}
