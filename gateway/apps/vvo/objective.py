@@ -15,8 +15,9 @@ from gateway.grid.powerflow import PowerFlow, Solution
 _OUTSIDE_KW_PER_PU, _MARGIN_KW_PER_PU = 1e5, 5e3
 #: Mean squared distance from the band's middle, as kW: a tap step too far, 0.00625 pu, is 4 kW.
 FLATNESS_KW_PER_PU2 = 1e5
-#: What a kW less from a DER costs. It is only asked where a voltage is out of band otherwise.
-_CURTAILED_KW_PER_KW = 2.0
+#: What a kW less from a DER costs: above what it saves in losses, below what it mends in voltage.
+#: It is only asked where a voltage is out of band otherwise.
+_CURTAILED_KW_PER_KW = 0.5
 #: Changes smaller than this share of a control's range are not worth sending.
 WORTH_SENDING = 0.01
 
