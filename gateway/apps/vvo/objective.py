@@ -18,8 +18,9 @@ FLATNESS_KW_PER_PU2 = 1e5
 #: What a kW less from a DER costs: above what it saves in losses, below what it mends in voltage.
 #: It is only asked where a voltage is out of band otherwise.
 _CURTAILED_KW_PER_KW = 0.5
-#: Changes smaller than this share of a control's range are not worth sending.
-WORTH_SENDING = 0.01
+#: Changes smaller than this share of a control's range are not worth sending; a limit of real power
+#: is only there to mend a voltage, and is as fine as it can be said.
+WORTH_SENDING, _WORTH_LIMITING = 0.01, 0.001
 
 
 class Objective:
@@ -109,4 +110,5 @@ def worth_sending(control: Control, value: float) -> bool:
     """Whether a setting differs from the present one by more than the noise of deciding."""
     if not control.is_continuous:
         return value != control.present
-    return abs(value - control.present) > WORTH_SENDING * (control.maximum - control.minimum)
+    share = _WORTH_LIMITING if control.kind == "watt" else WORTH_SENDING
+    return abs(value - control.present) > share * (control.maximum - control.minimum)

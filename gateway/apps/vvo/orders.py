@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.apps.vvo.config import Der, VvoConfig
@@ -104,7 +105,8 @@ def _limit(
         for point, preset in curtailment.presets:
             if image.good_value(point) != preset:
                 yield _command(config, movable, point, preset, now_ms)
-    yield _command(config, movable, curtailment.limit, round(100.0 * value / rating, 1), now_ms)
+    limit_pct = math.floor(1000.0 * value / rating) / 10.0  # up would be out of band again
+    yield _command(config, movable, curtailment.limit, limit_pct, now_ms)
     if not enabled:
         yield _command(config, movable, curtailment.enable, 1.0, now_ms)
 
