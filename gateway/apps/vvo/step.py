@@ -149,11 +149,7 @@ class Vvo:
         return Decision(
             commands=orders if acting else (),
             messages=(*messages, *asks) if acting else messages,
-            alarms=(
-                *self._alarms(estimate),
-                *alarms(state.taps, stuck(state.taps, now_ms)),
-                *hunting_alarms(state.usage, now_ms),
-            ),
+            alarms=self._alarms(estimate, state, now_ms),
             state=state,
             notes=notes,
             advice=() if acting else orders,
@@ -286,10 +282,15 @@ class Vvo:
             "meters": float(estimate.metered),
         }
 
-    def _alarms(self, estimate: Estimate) -> tuple[Alarm, ...]:
+    def _alarms(self, estimate: Estimate, state: VvoState, now_ms: int) -> tuple[Alarm, ...]:
         missing = len(self._config.voltages) - estimate.metered
         text = f"{missing} of {len(self._config.voltages)} voltage meters are not online"
-        return (Alarm("vvo", "", active=False), Alarm("vvo:meters", text, active=missing > 0))
+        return (
+            Alarm("vvo", "", active=False),
+            Alarm("vvo:meters", text, active=missing > 0),
+            *alarms(state.taps, stuck(state.taps, now_ms)),
+            *hunting_alarms(state.usage, now_ms),
+        )
 
 
 def _held(messages: tuple[GroupRequest, ...], state: VvoState, why: str) -> Decision[VvoState]:
