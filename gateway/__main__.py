@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from gateway.commands import audit, cert, demo, group, outstation, points, run, sep2, vvo
+from gateway.commands import (
+    audit,
+    cert,
+    demo,
+    group,
+    outstation,
+    points,
+    run,
+    sep2,
+    vvo,
+    vvo_day,
+    vvo_table,
+)
 
 app = typer.Typer(
     name="tieline",
@@ -22,6 +34,8 @@ app.command()(points.lock)
 app.command()(audit.audit)
 app.command()(outstation.outstation)
 app.command()(vvo.vvo)
+app.command("vvo-day")(vvo_day.vvo_day)
+app.command("vvo-table")(vvo_table.vvo_table)
 app.add_typer(group.app, name="group")
 app.add_typer(cert.app, name="cert")
 app.add_typer(sep2.app, name="sep2")

@@ -19,7 +19,7 @@ from gateway.site.vvo_case import Aim, CaseAnswer, Load, load_case, solve_case
 def vvo(
     case: Annotated[Path, typer.Argument(help="The case file; hil/cases/ieee13.toml is one.")],
     objective: Annotated[
-        Aim, typer.Option(help="What is to be least: power at the head, or losses.")
+        Aim, typer.Option(help="What is to be least: power, losses or unevenness of voltage.")
     ] = "losses",
     load: Annotated[
         Load, typer.Option(help="Loads as in the file, or ZIP 40/30/30 with a 0.6 pu floor.")
@@ -50,8 +50,11 @@ def _report(answer: CaseAnswer) -> dict[str, object]:
 
 def _show(answer: CaseAnswer, objective: Aim) -> None:
     out = console()
+    worth = f"{answer.objective_kw:.3f} kW"
+    if objective == "flatness":
+        worth = f"{answer.deviation_pu:.5f} pu rms from the band's middle"
     out.print(
-        f"{objective} {answer.objective_kw:.3f} kW, {answer.nodes_out} nodes out of band, "
+        f"{objective} {worth}, {answer.nodes_out} nodes out of band, "
         f"{answer.solve_ms:.0f} ms, {answer.solves} power flows"
     )
     table = Table("control", "setting")

@@ -52,22 +52,29 @@ def read_devices(ask: Ask, names: Sequence[str]) -> Devices:
     def of(kind: str) -> list[str]:
         return list(elements_of(ask, names, kind))
 
-    taps = {name.partition(".")[2]: _tap(ask, name) for name in of("transformer")}
+    taps, capacitors = read_positions(ask, names)
     controls = [name for name in names if name.startswith("regcontrol.")]  # switched off or not
     moved = [ask(f"{control}.transformer").lower() for control in controls]
     generators = _terminals(ask, of("generator"))
     return Devices(
         taps=taps,
-        capacitors={
-            name.partition(".")[2]: numbers(ask(f"{name}.states"))[0] == 1
-            for name in of("capacitor")
-        },
+        capacitors=capacitors,
         generators=generators,
         sources=_terminals(ask, of("vsource")),
         injections={name: _power_w(ask, f"generator.{name}") for name in generators},
         loads=tuple(_load(ask, name) for name in of("load")),
         regulators=tuple(name for name in moved if name in taps),
     )
+
+
+def read_positions(ask: Ask, names: Sequence[str]) -> tuple[dict[str, int], dict[str, bool]]:
+    """Tap step of every transformer's second winding, and whether each capacitor is closed."""
+    taps = {n.partition(".")[2]: _tap(ask, n) for n in elements_of(ask, names, "transformer")}
+    capacitors = {
+        n.partition(".")[2]: numbers(ask(f"{n}.states"))[0] == 1
+        for n in elements_of(ask, names, "capacitor")
+    }
+    return taps, capacitors
 
 
 def _terminals(ask: Ask, elements: list[str]) -> dict[str, Terminal]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.grid.dss_devices import read_devices
+from gateway.grid.dss_devices import read_devices, read_positions
 from gateway.grid.dss_host import DssHost
 from gateway.grid.dss_network import SWITCHABLE, read_network
 from gateway.grid.network import Network
@@ -212,6 +212,21 @@ class DssFeeder:
             voltages[self._unsupplied] = 0.0
         head_va = self._head_flow_va()
         return Solution(converged, voltages, self._host.losses_w(), head_va.real, head_va.imag)
+
+    def settle(self) -> Solution:
+        """Solve with the file's own regulator and capacitor controls on; they stay where they stop.
+
+        Raises:
+            Exception: the engine's own, where they do not come to rest.
+        """
+        if self._supply_changed:
+            self._find_supplied()
+        for command in ("set controlmode=static", "solve", "set controlmode=off"):
+            self._host.run(command)
+        taps, capacitors = read_positions(self._host.ask, self._names)
+        self._devices.taps.update(taps)
+        self._devices.capacitors.update(capacitors)
+        return self.solve()
 
     def source_powers_w(self) -> dict[str, float]:
         """Real power that each source delivers in the last solution; a dead one 0."""

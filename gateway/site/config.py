@@ -84,10 +84,14 @@ class GroupTable(Strict):
 
 
 class VvoTable(Strict):
-    """``[dms.vvo]``: bands, costs and pace of volt-VAR optimisation."""
+    """``[dms.vvo]``: bands, costs and pace of volt-VAR optimisation.
+
+    The budgets are of each regulator and each capacitor, from local midnight. Operations are
+    weighed over ``ahead_steps`` once a day of history is there to forecast from.
+    """
 
     mode: Literal["off", "advise", "act"] = "advise"
-    objective: Literal["losses", "power"] = "losses"
+    objective: Literal["losses", "power", "flatness"] = "losses"
     voltage_min_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 0.95
     voltage_max_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 1.05
     margin_pu: Annotated[float, Field(ge=0, le=0.04)] = 0.008
@@ -100,6 +104,14 @@ class VvoTable(Strict):
     ask_again_s: Annotated[float, Field(ge=0, le=86_400)] = 30.0
     hold_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     group_by: Literal["q", "pf", "curve"] = "q"
+    taps_per_day: Annotated[int, Field(ge=0)] | None = None
+    switchings_per_day: Annotated[int, Field(ge=0)] | None = None
+    utc_offset_h: Annotated[float, Field(ge=-14, le=14)] = 0.0
+    hunting_turns: Annotated[int, Field(ge=1, le=100)] = 4
+    hunting_window_s: Annotated[float, Field(ge=1, le=86_400)] = 1800.0
+    hunting_rest_s: Annotated[float, Field(ge=1, le=86_400)] = 3600.0
+    ahead_steps: Literal[0, 4, 5, 6, 7, 8] = 4
+    ahead_step_s: Annotated[float, Field(ge=60, le=3600)] = 900.0
 
 
 class FeederHead(Strict):
@@ -136,11 +148,13 @@ class FlisrTable(Strict):
 class DmsTable(Strict):
     """``[dms]``: the DMS role. ``model`` is a ``.dss`` master, relative to the site folder.
 
+    Without a model VVO learns what its controls do, and only mends voltages.
+
     ``head`` names the model's elements whose flow the head meters measure.
     """
 
     id: str = "dms"
-    model: str
+    model: str | None = None
     head: tuple[str, ...] = ("Vsource.source",)
     exclude_buses: tuple[str, ...] = ("sourcebus",)
     cycle_s: Annotated[float, Field(ge=0.2, le=3600)] = 2.0
@@ -279,10 +293,11 @@ class NetworkRow(Strict):
 
     ``role`` and ``element`` name something of the feeder model; ``source`` is the point that
     measures it (a device for ``der`` and ``switch``, a group for ``group``), ``command`` the point
-    that sets it.
+    that sets it. ``curtail`` lets VVO limit a DER's real power where nothing else mends a voltage.
     """
 
     role: Literal["regulator", "capacitor", "switch", "voltage", "head_p", "head_q", "der", "group"]
     element: str
     source: str
     command: str | None = None
+    curtail: bool = False

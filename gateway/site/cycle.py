@@ -12,6 +12,7 @@ from gateway.apps.decision import Alarm, Decision
 from gateway.groups.messages import GroupReply, GroupRequest
 from gateway.model.clock import Clock
 from gateway.model.command import Command, CommandResult
+from gateway.points.image import ProcessImage
 from gateway.points.router import Router
 from gateway.points.store import PointStore
 from gateway.site.worker import StepFailedError, StepOverrunError, StepWorker
@@ -56,6 +57,10 @@ class ControlCycle(Generic[State]):
         store, router: where it looks and where it commands.
         ask: sends a group function and brings the reply.
         clock: stamps the cycles.
+
+    Attributes:
+        record: what it has done.
+        forecast: makes, of the cycle's image, what the step gets after its time; None for nothing.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class ControlCycle(Generic[State]):
         self._clock = clock
         self._replies: list[GroupReply] = []
         self.record = CycleRecord()
+        self.forecast: Callable[[ProcessImage], object] | None = None
 
     async def run(self) -> None:
         """Cycle until cancelled; an overrun or a failed step skips its orders, nothing else."""
@@ -96,11 +102,12 @@ class ControlCycle(Generic[State]):
     async def _cycle(self) -> None:
         image, now_ms = self._store.freeze(), self._clock.utc_ms()
         replies, self._replies = tuple(self._replies), []
+        ahead = () if self.forecast is None else (self.forecast(image),)
         # a new child builds the model first, at start and after each that was cut
         timeout_s = self._period_s if self._worker.is_built else self._period_s + _BUILD_S
         try:
             decision: Decision[State] = await self._worker.step(
-                timeout_s, image, replies, self._state, now_ms
+                timeout_s, image, replies, self._state, now_ms, *ahead
             )
         except (StepOverrunError, StepFailedError) as error:
             self.record.fault = str(error)

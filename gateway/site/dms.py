@@ -6,10 +6,21 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from gateway.apps.vvo.config import Capacitor, Der, Group, Regulator, VvoConfig
+from gateway.apps.vvo.config import (
+    Budget,
+    Capacitor,
+    Curtailment,
+    Der,
+    Group,
+    Hunting,
+    Regulator,
+    VvoConfig,
+)
+from gateway.groups.der_points import DerPoints
 from gateway.model.errors import ConfigError, ConfigIssue
 from gateway.site.config import DmsTable, NetworkRow
 from gateway.site.groups import der_points
+from gateway.site.outlook import Outlook
 from gateway.site.site import Site
 from gateway.site.worker import Step
 
@@ -53,6 +64,8 @@ def vvo_config(site: Site, dms: DmsTable) -> VvoConfig:
         hold_s=vvo.hold_s,
         status_every_s=vvo.status_every_s,
         ask_again_s=vvo.ask_again_s,
+        budget=Budget(vvo.taps_per_day, vvo.switchings_per_day, vvo.utc_offset_h),
+        hunting=Hunting(vvo.hunting_turns, vvo.hunting_window_s, vvo.hunting_rest_s),
     )
 
 
@@ -62,10 +75,18 @@ def vvo_factory(site: Site, dms: DmsTable) -> partial[Step]:
     Raises:
         ConfigError: the solver is not installed, or a binding names no element of the model.
     """
-    config, master = vvo_config(site, dms), site.folder / dms.model
+    config = vvo_config(site, dms)
+    if dms.model is None:
+        return partial(build_measured, config)
+    master = site.folder / dms.model
     factory = partial(build_vvo, config, master, dms.head)
     _check_elements(site, master, dms)
     return factory
+
+
+def vvo_outlook(site: Site, dms: DmsTable) -> Outlook:
+    """What looks ahead for volt-VAR optimisation."""
+    return Outlook(vvo_config(site, dms), dms.vvo.ahead_steps, dms.vvo.ahead_step_s, dms.cycle_s)
 
 
 def build_vvo(config: VvoConfig, master: Path, head: tuple[str, ...]) -> Step:
@@ -74,6 +95,21 @@ def build_vvo(config: VvoConfig, master: Path, head: tuple[str, ...]) -> Step:
     from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
 
     return Vvo(config, DssEngine(master, head)).step
+
+
+def build_measured(config: VvoConfig) -> Step:
+    """Build the application for a feeder without a model."""
+    from gateway.apps.vvo.measured import MeasuredVvo  # noqa: PLC0415 - as above
+
+    return MeasuredVvo(config).step
+
+
+def vvo_state(dms: DmsTable) -> object:
+    """The first state of volt-VAR optimisation, with a model or without."""
+    from gateway.apps.vvo.measured import MeasuredState  # noqa: PLC0415 - only a DMS box has it
+    from gateway.apps.vvo.step import VvoState  # noqa: PLC0415
+
+    return MeasuredState() if dms.model is None else VvoState()
 
 
 def _check_elements(site: Site, master: Path, dms: DmsTable) -> None:
@@ -115,7 +151,19 @@ def _der(site: Site, row: NetworkRow) -> Der:
         reactive_rating_var=der.points["q_rated_max"],
         act=_acts(site, der.points["q_set"]),
         in_percent=der.units["q_set"] == "pct",
+        curtailment=_curtailment(site, row, der),
     )
+
+
+def _curtailment(site: Site, row: NetworkRow, der: DerPoints) -> Curtailment | None:
+    """How a DER's real power is limited; None where its row or its points do not let VVO."""
+    rating = der.points.get("p_setting") or der.points.get("p_rated_max")
+    if not row.curtail or rating is None or not der.has("limit", "limit_enable"):
+        return None
+    if der.units["limit"] != "pct" or not _acts(site, der.points["limit"]):
+        return None
+    presets = der.presets.get("limit_enable", ())
+    return Curtailment(der.points["limit"], der.points["limit_enable"], presets, rating)
 
 
 def _acts(site: Site, point: str) -> bool:

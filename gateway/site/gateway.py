@@ -28,7 +28,7 @@ from gateway.points.interlock import Interlock
 from gateway.points.router import Actuator, Router
 from gateway.points.store import PointStore
 from gateway.site.cycle import ControlCycle
-from gateway.site.dms import vvo_factory
+from gateway.site.dms import vvo_factory, vvo_outlook, vvo_state
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
 from gateway.site.groups import point_groups
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
@@ -228,8 +228,6 @@ class Gateway:
         return group_server(self.site, table, ask, routes, self.clock)
 
     def _control_cycle(self) -> ControlCycle[object] | None:
-        from gateway.apps.vvo.step import VvoState  # noqa: PLC0415 - only a DMS box has it
-
         dms = self.site.file.dms
         if dms is None or dms.vvo.mode == "off":
             return None
@@ -238,10 +236,12 @@ class Gateway:
         async def ask(request: GroupRequest) -> GroupReply:
             return await self.ask(request, asker, peer=asker.name, direction="out")
 
-        worker = StepWorker(vvo_factory(self.site, dms))
-        return ControlCycle(
-            dms.cycle_s, worker, VvoState(), self.store, self.router, ask, self.clock
+        worker, outlook = StepWorker(vvo_factory(self.site, dms)), vvo_outlook(self.site, dms)
+        cycle: ControlCycle[object] = ControlCycle(
+            dms.cycle_s, worker, vvo_state(dms), self.store, self.router, ask, self.clock
         )
+        cycle.forecast = outlook
+        return cycle
 
     async def _age(self) -> None:
         """Turn what is stale COMM_LOST; never waits for anything else."""

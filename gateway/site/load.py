@@ -55,7 +55,7 @@ def load_site(folder: Path) -> Site:
         if file.dms
         else ()
     )
-    if file.dms and not (folder / file.dms.model).is_file():
+    if file.dms and file.dms.model and not (folder / file.dms.model).is_file():
         message = f"model {file.dms.model!r} is not a file"
         issues.append(text.issue(("dms", "model"), message, "give a path from the site folder"))
     if issues:

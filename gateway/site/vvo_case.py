@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from gateway.model.errors import ConfigError, ConfigIssue
@@ -15,7 +17,8 @@ from gateway.profiles.text import TomlText, read_toml
 from gateway.profiles.validate import Strict, validate_toml
 
 if TYPE_CHECKING:
-    from gateway.apps.vvo.problem import Control, Setting
+    from gateway.apps.vvo.problem import Control, Problem, Setting
+    from gateway.apps.vvo.search import Found
     from gateway.grid.dss_engine import DssEngine
 
 #: Names go into the feeder file's own language, so they hold nothing that could be read as more.
@@ -24,7 +27,7 @@ _NAME, _BUS = r"^[A-Za-z0-9_\-]+$", r"^[A-Za-z0-9_\-]+(\.[123]){0,3}$"
 _LARGE_NODES = 2000
 
 Load = Literal["zip", "published"]
-Aim = Literal["power", "losses"]
+Aim = Literal["power", "losses", "flatness"]
 
 
 class CaseDer(Strict):
@@ -41,6 +44,32 @@ class CaseDer(Strict):
     kva: Annotated[float, Field(gt=0)]
 
 
+class DayTable(Strict):
+    """``[day]``: a day of evenly spaced steps; without it, the published day of 96 quarter hours.
+
+    Attributes:
+        load: loads' share of the case's, a step.
+        pv: DERs' share of ``der_scale`` times their ``kw``, a step.
+        der_scale: multiplies ``kw`` and ``kva`` of every DER.
+        taps_per_day, switchings_per_day: budget of each regulator and of each capacitor.
+    """
+
+    load: Annotated[tuple[Annotated[float, Field(gt=0, le=10)], ...], Field(max_length=1440)] = ()
+    pv: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(max_length=1440)] = ()
+    der_scale: Annotated[float, Field(ge=0, le=100)] = 1.5
+    taps_per_day: Annotated[int, Field(ge=0)] | None = None
+    switchings_per_day: Annotated[int, Field(ge=0)] | None = None
+
+
+class BestTable(Strict):
+    """``[best]``: the best results known, kW, by load and objective."""
+
+    published_power: float | None = None
+    published_losses: float | None = None
+    zip_power: float | None = None
+    zip_losses: float | None = None
+
+
 class CaseFile(Strict):
     """A case; ``feeder`` is a ``.dss`` master, relative to the case file."""
 
@@ -52,6 +81,8 @@ class CaseFile(Strict):
     tap_min: Annotated[int, Field(ge=-16, le=16)] = -16
     tap_max: Annotated[int, Field(ge=-16, le=16)] = 16
     der: tuple[CaseDer, ...] = ()
+    day: DayTable = DayTable()
+    best: BestTable = BestTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +104,9 @@ class CaseAnswer:
     """What a case was solved to.
 
     Attributes:
-        objective_kw: power at the head, or losses.
+        objective_kw: power at the head, or losses; unevenness as it is weighed, see
+            :mod:`gateway.apps.vvo.objective`.
+        deviation_pu: voltages' root mean square distance from the band's middle.
         nodes_out: nodes outside the band.
         solve_ms: wall time of the search, without reading the feeder.
         solves: power flows it took.
@@ -81,6 +114,7 @@ class CaseAnswer:
     """
 
     objective_kw: float
+    deviation_pu: float
     nodes_out: int
     solve_ms: float
     solves: int
@@ -118,7 +152,8 @@ def changes(case: Case, load: Load) -> tuple[str, ...]:
     mixed = "batchedit load..* model=8 zipv=[0.4 0.3 0.3 0.4 0.3 0.3 0.6]"
     scaled = f"set loadmult={case.file.load_multiplier}"
     # the search begins where the feeder's own controls would leave it
-    settled = ("set maxcontroliter=100", "solve")
+    on = ("batchedit regcontrol..* enabled=yes", "set controlmode=static")
+    settled = (*on, "set maxcontroliter=100", "solve")
     return (*ders, *((mixed,) if load == "zip" else ()), scaled, *settled)
 
 
@@ -141,43 +176,81 @@ def solve_case(
     Raises:
         ConfigError: the feeder cannot be used, or a DER is not in it.
     """
-    import numpy as np  # noqa: PLC0415 - a box that only polls has no solver
+    from gateway.apps.vvo.search import COLD, LARGE, TRACKING, search  # noqa: PLC0415 - a box that polls has none
 
-    from gateway.apps.vvo.config import VvoConfig  # noqa: PLC0415
-    from gateway.apps.vvo.objective import Objective  # noqa: PLC0415
-    from gateway.apps.vvo.search import COLD, LARGE, TRACKING, search  # noqa: PLC0415
-    from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
-
-    engine = DssEngine(case.master, changes=changes(case, load))
-    controls = _controls(case, engine)
-    config = VvoConfig(
-        objective=aim,
-        voltage_min_pu=case.file.voltage_min_pu,
-        voltage_max_pu=case.file.voltage_max_pu,
-        margin_pu=0.0,
-    )
-    excluded = {bus.lower() for bus in case.file.exclude_buses}
-    judged = np.array([node.partition(".")[0] not in excluded for node in engine.nodes])
-    powers_w = {der.name.lower(): der.kw * 1e3 for der in case.file.der}
-    goal = Objective(config, engine, controls, powers_w, np.zeros(judged.size), judged)
-    begun_s = clock_s()
-    effort = LARGE if judged.size > _LARGE_NODES else COLD
-    begin = tuple(control.present for control in controls)
+    bench = _Bench(case, aim, load)
     if start is not None:
-        effort, begin = TRACKING, _setting(controls, start)
-    found = search(goal.problem, begin, effort)
-    took_ms = (clock_s() - begun_s) * 1e3
-    best = found.best
-    return CaseAnswer(
-        best.value_kw,
-        goal.limits.outside(best.volts_pu),
-        took_ms,
-        found.solves,
-        **_by_name(controls, best.setting),
-    )
+        begin = _setting(bench.controls, start)
+        return bench.answer(lambda goal, _: search(goal, begin, TRACKING), clock_s)
+    effort = LARGE if bench.nodes > _LARGE_NODES else COLD
+    return bench.answer(lambda goal, present: search(goal, present, effort), clock_s)
 
 
-def _controls(case: Case, engine: DssEngine) -> tuple[Control, ...]:
+def solve_baseline(
+    case: Case, aim: Aim, load: Load, method: Literal["local", "descent"]
+) -> CaseAnswer:
+    """What the feeder's own controls leave, or what coordinate descent makes of it.
+
+    Raises:
+        ConfigError: the feeder cannot be used, or a DER is not in it.
+    """
+    from gateway.apps.vvo.descent import coordinate_descent  # noqa: PLC0415
+    from gateway.apps.vvo.search import Found  # noqa: PLC0415
+
+    def local(goal: Problem, present: Setting) -> Found:
+        return Found(goal.judge(present), 1)
+
+    bench = _Bench(case, aim, load)
+    return bench.answer(local if method == "local" else coordinate_descent, lambda: 0.0)
+
+
+class _Bench:
+    """A case on an engine, where its own controls have left it."""
+
+    def __init__(self, case: Case, aim: Aim, load: Load) -> None:
+        from gateway.apps.vvo.config import VvoConfig  # noqa: PLC0415
+        from gateway.apps.vvo.objective import Objective  # noqa: PLC0415
+        from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
+
+        engine = DssEngine(case.master, changes=changes(case, load))
+        self.controls, self.nodes = controls_of(case, engine), len(engine.nodes)
+        low, high = case.file.voltage_min_pu, case.file.voltage_max_pu
+        config = VvoConfig(objective=aim, voltage_min_pu=low, voltage_max_pu=high, margin_pu=0.0)
+        powers_w = {der.name.lower(): der.kw * 1e3 for der in case.file.der}
+        judged = judged_nodes(case, engine)
+        no_bias = np.zeros(judged.size)
+        self._goal = Objective(config, engine, self.controls, powers_w, no_bias, judged)
+
+    def answer(
+        self, solve: Callable[[Problem, Setting], Found], clock_s: Callable[[], float]
+    ) -> CaseAnswer:
+        goal, present = self._goal, tuple(control.present for control in self.controls)
+        begun_s = clock_s()
+        found = solve(goal.problem, present)
+        took_ms = (clock_s() - begun_s) * 1e3
+        best = found.best
+        return CaseAnswer(
+            best.value_kw,
+            float(np.sqrt(((best.volts_pu - goal.middle_pu) ** 2).mean())),
+            goal.limits.outside(best.volts_pu),
+            took_ms,
+            found.solves,
+            **_by_name(self.controls, best.setting),
+        )
+
+
+def judged_nodes(case: Case, engine: DssEngine) -> NDArray[np.bool_]:
+    """Which nodes' voltages count, shape (nodes,)."""
+    excluded = {bus.lower() for bus in case.file.exclude_buses}
+    return np.array([node.partition(".")[0] not in excluded for node in engine.nodes])
+
+
+def controls_of(case: Case, engine: DssEngine) -> tuple[Control, ...]:
+    """Every control of a case where it stands on the engine, without wear.
+
+    Raises:
+        ConfigError: a DER is not in the feeder.
+    """
     from gateway.apps.vvo.problem import Control  # noqa: PLC0415
 
     unknown = [
@@ -239,6 +312,10 @@ def _faults(case: Case) -> list[ConfigIssue]:
     if file.tap_min > file.tap_max:
         message = "there is no tap between tap_min and tap_max"
         issues.append(text.issue(("tap_min",), message, "give a minimum below the maximum"))
+    if len(file.day.load) != len(file.day.pv):
+        message = f"load has {len(file.day.load)} steps, pv has {len(file.day.pv)}"
+        remedy = "give both a value a step, or leave both out for the published day"
+        issues.append(text.issue(("day", "load"), message, remedy))
     known: set[str] = set()
     for number, der in enumerate(file.der):
         issues += _der_faults(text, number, der, known)

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.grid.dss_engine import DssEngine
 from gateway.site.vvo_case import Aim, Case, CaseAnswer, Load, changes, load_case, solve_case
+from gateway.site.vvo_day import DayOptions, run_local, run_vvo
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT.parent / "shared" / "cases"
@@ -104,3 +105,21 @@ def second_engine(case: Case, aim: Aim, load: Load, answer: CaseAnswer) -> tuple
     )  # fmt: skip
     found = json.loads(run.stderr.splitlines()[-1])
     return found[f"{aim}_kw"], found["nodes_out"]
+
+
+@published
+def test_the_published_day_under_the_feeders_own_controls_is_met():
+    run = run_local(load_case(PUBLISHED / "vvo-ieee123.toml"), DayOptions())
+    assert run.energy_kwh == pytest.approx(41_730.9, rel=1e-5)
+    assert run.losses_kwh == pytest.approx(743.6, rel=1e-4)
+    assert (run.tap_operations, run.capacitor_operations, run.violations) == (58, 0, 0)
+
+
+@published
+@pytest.mark.timeout(400)
+def test_the_published_day_saves_energy_with_fewer_operations_and_no_violation():
+    run = run_vvo(load_case(PUBLISHED / "vvo-ieee123.toml"), DayOptions(), time.perf_counter)
+    assert len(run.steps) == 96
+    assert run.energy_kwh <= 41_730.9 * (1.0 - 0.075)
+    assert run.tap_operations <= 58
+    assert run.violations == 0

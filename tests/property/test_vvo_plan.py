@@ -38,8 +38,34 @@ def test_no_state_on_the_way_is_worse_and_the_power_flow_accepts_the_end(
         at[number] = planned.best.setting[number]
         assert worst_pu(replay.judge(tuple(at)).volts_pu) <= worst_pu(begin.volts_pu) + NOISE_PU
     assert tuple(at) == planned.best.setting
-    end = replay.judge(tuple(at))
-    assert end.cost <= begin.cost + 1e-3
+    if not planned.waiting:  # half-way it may cost more, never be further out of band
+        assert replay.judge(tuple(at)).cost <= begin.cost + 1e-2
     for control, value in zip(replay.controls, at, strict=True):
         assert control.minimum <= value <= control.maximum or value == control.present
         assert control.kind == "var" or value == round(value)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    taps,
+    closed,
+    var,
+    st.floats(0.2, 1.3),
+    st.lists(st.tuples(*[st.floats(0.0, 1.0)] * 7), min_size=8, max_size=8),
+)
+def test_whatever_of_one_cycle_has_arrived_and_however_far_nothing_is_worse(
+    taps, closed, var, load, how_far
+):
+    planned = plan(objective(taps, closed, var, load, VvoConfig(), reach=4).problem, 4000)
+    assert planned is not None
+    replay = objective(taps, closed, var, load, VvoConfig(), reach=4).problem
+    stay = [control.present for control in replay.controls]
+    begin_pu = worst_pu(replay.judge(tuple(stay)).volts_pu)
+    for shares in how_far:
+        at = list(stay)
+        for number in planned.order:
+            way = planned.best.setting[number] - stay[number]
+            at[number] = stay[number] + way * shares[number]
+            if replay.controls[number].kind != "var":
+                at[number] = float(round(at[number]))
+        assert worst_pu(replay.judge(tuple(at)).volts_pu) <= begin_pu + 1e-5

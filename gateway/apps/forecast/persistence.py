@@ -48,6 +48,11 @@ class History:
         """The newest sample; None before the first and while nothing good is measured."""
         return self._samples[-1] if self._samples else None
 
+    def ago(self, age_s: float) -> float | None:
+        """The sample of so long ago; None where nothing good was measured, or it is too long."""
+        lag = round(age_s / self.spacing_s)
+        return self._samples[-1 - lag] if 0 <= lag < len(self._samples) else None
+
     def moves(self, horizon_s: float) -> list[float]:
         """How far the value moved in every past stretch of that length, sorted."""
         lag = max(1, round(horizon_s / self.spacing_s))

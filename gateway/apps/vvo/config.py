@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Aim = Literal["losses", "power", "flatness"]
+
 
 @dataclass(frozen=True, slots=True)
 class Regulator:
@@ -35,6 +37,23 @@ class Capacitor:
 
 
 @dataclass(frozen=True, slots=True)
+class Curtailment:
+    """Points that limit a DER's real power; used where nothing else mends a voltage.
+
+    Attributes:
+        limit: point for the limit, % of ``rating_w``.
+        enable: point that switches the limit on; written last.
+        presets: points and values written before the enable.
+        rating_w: point with the real power that is 100 %.
+    """
+
+    limit: str
+    enable: str
+    presets: tuple[tuple[str, float], ...]
+    rating_w: str
+
+
+@dataclass(frozen=True, slots=True)
 class Der:
     """A DER whose reactive power VVO sets directly.
 
@@ -46,6 +65,8 @@ class Der:
         presets: points and values written before the enable.
         rating_va: point with the apparent power rating.
         reactive_rating_var: point with the reactive power rating.
+        in_percent: whether ``set_point`` is % of that rating.
+        curtailment: how its real power may be limited; None where it may not.
     """
 
     element: str
@@ -58,6 +79,7 @@ class Der:
     reactive_rating_var: str
     act: bool
     in_percent: bool = False
+    curtailment: Curtailment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +98,30 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """Operations a day that wear allows; None is no bound.
+
+    Attributes:
+        taps: tap steps of each regulator.
+        switchings: operations of each capacitor.
+        utc_offset_h: local time less UTC; the day begins at local midnight.
+    """
+
+    taps: int | None = None
+    switchings: int | None = None
+    utc_offset_h: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hunting:
+    """A control that turns back more than ``turns`` times in ``window_s`` rests for ``rest_s``."""
+
+    turns: int = 4
+    window_s: float = 1800.0
+    rest_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
 class VvoConfig:
     """Bindings, bands and costs.
 
@@ -84,7 +130,8 @@ class VvoConfig:
         head_p, head_q: points of the head's flow a phase 1, 2, 3; empty where not metered.
         excluded_buses: buses whose voltage is not the feeder's to hold.
         margin_pu: kept free inside the band, for what the model does not know.
-        objective: ``losses`` or ``power``: what is least where every voltage is inside.
+        objective: what is least where every voltage is inside: ``losses``, ``power``, or how far
+            voltages are from the band's middle.
         tap_cost_kw, capacitor_cost_kw: kW a step or an operation must save at least.
         set_point_cost_kw: kW a change of a reactive power set point must save at least.
         max_taps_per_cycle: most steps a regulator a cycle.
@@ -93,6 +140,8 @@ class VvoConfig:
         ask_again_s: how long a group that refused is let be: another origin holds it, or it is
             islanded.
         status_every_s: how often a group's status is asked.
+        budget: operations a day.
+        hunting: when a control goes back and forth too often.
     """
 
     regulators: tuple[Regulator, ...] = ()
@@ -105,7 +154,7 @@ class VvoConfig:
     excluded_buses: tuple[str, ...] = ("sourcebus",)
     dms_id: str = "dms"
     mode: Literal["advise", "act"] = "advise"
-    objective: Literal["losses", "power"] = "losses"
+    objective: Aim = "losses"
     voltage_min_pu: float = 0.95
     voltage_max_pu: float = 1.05
     margin_pu: float = 0.008
@@ -117,3 +166,5 @@ class VvoConfig:
     hold_s: float = 60.0
     status_every_s: float = 4.0
     ask_again_s: float = 30.0
+    budget: Budget = Budget()
+    hunting: Hunting = Hunting()

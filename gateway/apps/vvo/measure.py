@@ -41,7 +41,7 @@ class LocalModel:
 def scales(controls: tuple[Control, ...]) -> Array:
     """What one unit of a control is: a tap step, a switch operation, half the range of a var."""
     return np.array(
-        [(c.maximum - c.minimum) / 2.0 or 1.0 if c.kind == "var" else 1.0 for c in controls]
+        [(c.maximum - c.minimum) / 2.0 or 1.0 if c.is_continuous else 1.0 for c in controls]
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.apps.vvo.config import Der, VvoConfig
-from gateway.apps.vvo.objective import worth_sending
+from gateway.apps.vvo.objective import WORTH_SENDING, worth_sending
 from gateway.apps.vvo.plant import Movable, group_injection, rating_va
-from gateway.apps.vvo.requests import ask_reactive_power
+from gateway.apps.vvo.requests import Poi, ask_reactive_power
 from gateway.groups.messages import Address, GroupReply, GroupRequest
 from gateway.model.command import Command, Priority
 from gateway.points.image import ProcessImage
@@ -35,6 +36,8 @@ def commands(
                 yield _command(config, movable, point, value, now_ms)
         elif movable.kind == "der":
             yield from _der(config, movable, value, image, now_ms)
+        elif movable.kind == "watt":
+            yield from _limit(config, movable, value, image, now_ms)
 
 
 def requests(
@@ -42,7 +45,7 @@ def requests(
     moved: Iterable[tuple[Movable, float]],
     replies: Mapping[str, GroupReply],
     address: Mapping[str, Address],
-    voltage_pu: Mapping[str, float],
+    pois: Mapping[str, Poi],
 ) -> Iterator[GroupRequest]:
     """Group functions that bring groups to a setting.
 
@@ -51,7 +54,7 @@ def requests(
         moved: what moves where to, in this order.
         replies: last status a group.
         address: a fresh address a group id.
-        voltage_pu: voltage expected at each group's element.
+        pois: where each group's element is connected.
     """
     for movable, value in moved:
         if movable.kind == "group" and worth_sending(movable.control, value):
@@ -62,7 +65,7 @@ def requests(
                 round(value, -2),
                 group_injection(replies.get(group.group_id))[0],
                 rating_va(group, replies),
-                voltage_pu.get(group.element, 1.0),
+                pois.get(group.element, Poi()),
             )
 
 
@@ -85,6 +88,29 @@ def _der(
         yield _command(config, movable, der.enable, 1.0, now_ms)
 
 
+def _limit(
+    config: VvoConfig, movable: Movable, value: float, image: ProcessImage, now_ms: int
+) -> Iterator[Command]:
+    """Limit a DER's real power, or let it go where it may give all it can."""
+    curtailment, control = config.ders[movable.position].curtailment, movable.control
+    rating = None if curtailment is None else image.good_value(curtailment.rating_w)
+    if curtailment is None or not rating or not worth_sending(control, value):
+        return
+    enabled = image.good_value(curtailment.enable) == 1.0
+    if control.maximum - value <= WORTH_SENDING * control.maximum:
+        if enabled:
+            yield _command(config, movable, curtailment.enable, 0.0, now_ms)
+        return
+    if not enabled:
+        for point, preset in curtailment.presets:
+            if image.good_value(point) != preset:
+                yield _command(config, movable, point, preset, now_ms)
+    limit_pct = math.floor(1000.0 * value / rating) / 10.0  # up would be out of band again
+    yield _command(config, movable, curtailment.limit, limit_pct, now_ms)
+    if not enabled:
+        yield _command(config, movable, curtailment.enable, 1.0, now_ms)
+
+
 def _command(config: VvoConfig, movable: Movable, point: str, value: float, now_ms: int) -> Command:
     element = movable.control.element
     return Command(
@@ -93,6 +119,6 @@ def _command(config: VvoConfig, movable: Movable, point: str, value: float, now_
         origin=f"{config.dms_id}:vvo",
         priority=Priority.DMS_VVO,
         expires_ms=now_ms + round(config.hold_s * 1000),
-        correlation=f"vvo-{now_ms:x}-{element}",
+        correlation=f"vvo-{now_ms:x}-{element}-{movable.kind}",
         reason=f"VVO: {element} from {movable.control.present:g}",
     )

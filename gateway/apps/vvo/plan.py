@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from gateway.apps.vvo.horizon import held
 from gateway.apps.vvo.objective import worth_sending
 from gateway.apps.vvo.problem import Judged, Problem, Setting
-from gateway.apps.vvo.search import TRACKING, search
+from gateway.apps.vvo.search import TRACKING, Effort, Found, search
+from gateway.apps.vvo.together import together
 
 #: Excess of voltage that is the power flow's noise, pu.
 _NOISE_PU = 1e-7
@@ -23,31 +25,36 @@ class Plan:
 
     Attributes:
         best: the state they lead to.
-        order: positions of the controls that move, first to last.
+        order: positions of the controls that move now, first to last; any of them may be late or
+            slow, see :func:`~gateway.apps.vvo.together.together`.
         solves: power flows spent.
+        waiting: how many moves wait for the field to show these.
     """
 
     best: Judged
     order: tuple[int, ...]
     solves: int
+    waiting: int = 0
 
 
-def plan(problem: Problem, max_solves: int) -> Plan | None:
+def plan(problem: Problem, max_solves: int, outlook: Problem | None = None) -> Plan | None:
     """Find the moves of one cycle.
 
     The voltages of no state on the way are further out of the band than where the way begins.
     Where no order of all the moves allows that, shorter ones or fewer are made, the next cycle's
-    being nearer.
+    being nearer. What may not go together with the first moves waits for the next cycle too.
 
     Args:
         problem: controls with their present settings.
         max_solves: most power flows for the search; the order takes few more.
+        outlook: the same controls over what is coming, see
+            :func:`~gateway.apps.vvo.horizon.over_horizon`.
 
     Returns:
         None where the power flow does not converge at the present setting.
     """
     present = tuple(control.present for control in problem.controls)
-    found = search(problem, present, replace(TRACKING, max_solves=max_solves))
+    found = seek(problem, present, max_solves, outlook)
     stay = problem.judge(problem.clip(present))
     if not math.isfinite(stay.cost):
         return None
@@ -63,7 +70,69 @@ def plan(problem: Problem, max_solves: int) -> Plan | None:
         if len(way) == len(route.moves):
             break
     forced = tuple(i for i, value in enumerate(stay.setting) if value != present[i])
-    return Plan(best, (*forced, *(i for i in order if i not in forced)), solves)
+    order = (*forced, *(i for i in order if i not in forced))
+    now = together(problem, best.setting, order, len(forced))
+    if len(now) < len(order):
+        moves = dict(zip(now, (best.setting[i] for i in now), strict=True))
+        best = problem.judge(tuple(moves.get(i, at) for i, at in enumerate(stay.setting)))
+    return Plan(best, now, solves + len(order) + 2, len(order) - len(now))
+
+
+def seek(
+    problem: Problem, start: Setting, max_solves: int, outlook: Problem | None = None
+) -> Found:
+    """The setting to go to, whatever the way there.
+
+    Power is taken from a DER only where a voltage stays out of band without.
+    """
+    effort = replace(TRACKING, max_solves=max_solves)
+    found = search(_unbridled(problem), start, effort)
+    watts = any(control.kind == "watt" for control in problem.controls)
+    if watts and problem.limits.outside(found.best.volts_pu):
+        again = search(problem, found.best.setting, effort)
+        found = replace(again, solves=again.solves + found.solves)
+    return found if outlook is None else _sifted(problem, found, outlook, effort)
+
+
+def _sifted(problem: Problem, found: Found, outlook: Problem, effort: Effort) -> Found:
+    """What is found, less the operations that do not pay over what is coming.
+
+    Tried: all of them, all but each one, and none; reactive powers follow in each.
+    """
+    stay = problem.clip(tuple(control.present for control in problem.controls))
+    moved = [
+        number
+        for number, control in enumerate(problem.controls)
+        if not control.is_continuous and found.best.setting[number] != stay[number]
+    ]
+    most_pu = problem.limits.excess_pu(found.best.volts_pu) + _NOISE_PU
+    best, cost, solves = found.best, outlook.judge(found.best.setting).cost, found.solves
+    for undone in _without(moved):
+        setting = tuple(
+            stay[number] if number in undone else value
+            for number, value in enumerate(found.best.setting)
+        )
+        other = search(held(problem, setting), setting, effort)
+        ahead = outlook.judge(other.best.setting).cost
+        solves += other.solves
+        if ahead < cost and problem.limits.excess_pu(other.best.volts_pu) <= most_pu:
+            best, cost = other.best, ahead
+    return Found(best, solves)
+
+
+def _without(moved: list[int]) -> list[tuple[int, ...]]:
+    """Which moves to leave out: all of them, then each one, and once where there is but one."""
+    each = [(number,) for number in moved] if len(moved) > 1 else []
+    return [tuple(moved), *each] if moved else []
+
+
+def _unbridled(problem: Problem) -> Problem:
+    """The problem with every DER at the real power it can give."""
+    controls = tuple(
+        replace(control, minimum=control.maximum) if control.kind == "watt" else control
+        for control in problem.controls
+    )
+    return replace(problem, controls=controls)
 
 
 def _within(problem: Problem, goal: Setting, stay: Setting, most: float) -> Setting:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from gateway.apps.vvo.config import Der, Group, VvoConfig
+from gateway.apps.vvo.curtail import watt_control
 from gateway.apps.vvo.problem import Control
+from gateway.apps.vvo.usage import Usage, left, price_kw
 from gateway.grid.powerflow import PowerFlow
 from gateway.groups.messages import GroupReply, Quantity
 from gateway.points.image import ProcessImage
@@ -67,36 +70,83 @@ def movables(
     image: ProcessImage,
     replies: Mapping[str, GroupReply],
     refused: frozenset[str] = frozenset(),
+    usage: Mapping[str, Usage] = MappingProxyType({}),
+    free_w: Mapping[str, float] = MappingProxyType({}),
+    now_ms: int = 0,
 ) -> tuple[Movable, ...]:
-    """Every control that is online and allowed to VVO; groups that refused are let be."""
-    found = [*_taps(config, image), *_switches(config, image), *_ders(config, image)]
+    """Every control that is online and allowed to VVO.
+
+    Groups that refused are let be; an operation has its price by the day's ``usage``; ``free_w``
+    is what DERs give if they are let.
+    """
+    found = [*_taps(config, image, usage, now_ms), *_switches(config, image, usage, now_ms)]
+    found += [*_ders(config, image), *_watts(config, image, free_w)]
     willing = {group: reply for group, reply in replies.items() if group not in refused}
     return tuple(found + _groups(config, willing))
 
 
-def _taps(config: VvoConfig, image: ProcessImage) -> list[Movable]:
+def shown(config: VvoConfig, image: ProcessImage) -> dict[str, float]:
+    """Positions of tap changers and switches that are readable, by element."""
+    points = {own.element: own.position for own in config.regulators}
+    points |= {own.element: own.closed for own in config.capacitors}
+    values = {element: image.good_value(point) for element, point in points.items()}
+    return {element: value for element, value in values.items() if value is not None}
+
+
+def tap_control(
+    config: VvoConfig, element: str, bounds: tuple[int, int], commanded: float, shown: float
+) -> Control:
+    """A regulator's control, at its plain price."""
+    low = max(bounds[0], shown - config.max_taps_per_cycle)
+    high = min(bounds[1], shown + config.max_taps_per_cycle)
+    return Control(element, "tap", low, high, commanded, config.tap_cost_kw, shown)
+
+
+def priced(config: VvoConfig, control: Control, known: Usage | None, now_ms: int) -> Control:
+    """A tap changer or switch at the price of the hour, no further than its budget goes.
+
+    A spent budget leaves the whole range: a voltage out of band may still be worth the price.
+    """
+    budget = config.budget
+    most = budget.taps if control.kind == "tap" else budget.switchings
+    wear_kw = price_kw(control.wear_kw, most, known, budget, now_ms)
+    remaining = left(most, known)
+    if control.kind != "tap" or remaining < 1.0:
+        return replace(control, wear_kw=wear_kw)
+    return replace(
+        control,
+        wear_kw=wear_kw,
+        minimum=max(control.minimum, control.standing - remaining),
+        maximum=min(control.maximum, control.standing + remaining),
+    )
+
+
+def _taps(
+    config: VvoConfig, image: ProcessImage, usage: Mapping[str, Usage], now_ms: int
+) -> list[Movable]:
     found = []
-    for position, regulator in enumerate(config.regulators):
-        commanded = image.good_value(regulator.command)
-        shown = image.good_value(regulator.position)
-        if commanded is None or shown is None or not _allowed(config, act=regulator.act):
+    for position, own in enumerate(config.regulators):
+        commanded, stands = image.good_value(own.command), image.good_value(own.position)
+        if commanded is None or stands is None or not _allowed(config, act=own.act):
             continue
-        low = max(regulator.tap_min, shown - config.max_taps_per_cycle)
-        high = min(regulator.tap_max, shown + config.max_taps_per_cycle)
-        wear_kw = config.tap_cost_kw
-        control = Control(regulator.element, "tap", low, high, commanded, wear_kw)
+        bounds = own.tap_min, own.tap_max
+        control = tap_control(config, own.element, bounds, commanded, stands)
+        control = priced(config, control, usage.get(own.element), now_ms)
         found.append(Movable(control, position, "regulator"))
     return found
 
 
-def _switches(config: VvoConfig, image: ProcessImage) -> list[Movable]:
+def _switches(
+    config: VvoConfig, image: ProcessImage, usage: Mapping[str, Usage], now_ms: int
+) -> list[Movable]:
     found = []
-    for position, capacitor in enumerate(config.capacitors):
-        commanded = image.good_value(capacitor.command)
-        if commanded is None or not _allowed(config, act=capacitor.act):
+    for position, own in enumerate(config.capacitors):
+        commanded = image.good_value(own.command)
+        if commanded is None or not _allowed(config, act=own.act):
             continue
-        wear_kw = config.capacitor_cost_kw
-        control = Control(capacitor.element, "switch", 0, 1, commanded, wear_kw)
+        stands, cost_kw = image.good_value(own.closed), config.capacitor_cost_kw
+        control = Control(own.element, "switch", 0, 1, commanded, cost_kw, stands)
+        control = priced(config, control, usage.get(own.element), now_ms)
         found.append(Movable(control, position, "capacitor"))
     return found
 
@@ -121,6 +171,15 @@ def _ders(config: VvoConfig, image: ProcessImage) -> list[Movable]:
         control = Control(der.element, "var", -most, most, present, wear_kw)
         found.append(Movable(control, position, "der"))
     return found
+
+
+def _watts(
+    config: VvoConfig, image: ProcessImage, free_w: Mapping[str, float]
+) -> Iterator[Movable]:
+    for position, der in enumerate(config.ders):
+        control = watt_control(der, image, free_w)
+        if control is not None and _allowed(config, act=der.act):
+            yield Movable(control, position, "watt")
 
 
 def _groups(config: VvoConfig, replies: Mapping[str, GroupReply]) -> list[Movable]:

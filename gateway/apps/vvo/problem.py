@@ -18,18 +18,32 @@ class Control:
 
     Attributes:
         element: name in the feeder model.
-        kind: ``tap`` (integers), ``switch`` (0 or 1) or ``var`` (continuous, var).
+        kind: ``tap`` (integers), ``switch`` (0 or 1), ``var`` (continuous, var) or ``watt``
+            (continuous, W; its maximum is what the DER gives if it is let).
         minimum, maximum: where it may go this time.
-        present: where it stands, which need not be inside its range.
+        present: where it was told to stand, which need not be inside its range.
         wear_kw: kW that moving it must save: a step of a tap or switch, any change of a var.
+        shown: where the field shows it; None where that is ``present``. A changer on its way
+            stands between the two.
     """
 
     element: str
-    kind: Literal["tap", "switch", "var"]
+    kind: Literal["tap", "switch", "var", "watt"]
     minimum: float
     maximum: float
     present: float = 0.0
     wear_kw: float = 0.0
+    shown: float | None = None
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether it takes any value in its range."""
+        return self.kind in ("var", "watt")
+
+    @property
+    def standing(self) -> float:
+        """Where it is, whatever it was told."""
+        return self.present if self.shown is None else self.shown
 
 
 #: A setting of every control, in the controls' order.
@@ -104,13 +118,13 @@ def wear_kw(controls: tuple[Control, ...], setting: Setting) -> float:
     total = 0.0
     for control, value in zip(controls, setting, strict=True):
         moved = abs(value - control.present)
-        total += control.wear_kw * (moved if control.kind != "var" else moved > 0.0)
+        total += control.wear_kw * (moved > 0.0 if control.is_continuous else moved)
     return total
 
 
 def _clip(control: Control, value: float) -> float:
     inside = min(max(value, control.minimum), control.maximum)
-    return inside if control.kind == "var" else float(round(inside))
+    return inside if control.is_continuous else float(round(inside))
 
 
 def _excess(volts: Array, low: float, high: float) -> float:

@@ -64,7 +64,7 @@ class Program:
         self._bends, self._ways = values[keep], vectors[:, keep].T
         self._rows: dict[tuple[int, bool], int] = {}
         self._solver = _quiet_solver(nodes)
-        self._whole = np.array([c.kind != "var" for c in problem.controls], dtype=np.bool_)
+        self._whole = np.array([not c.is_continuous for c in problem.controls], dtype=np.bool_)
         self._lower, self._upper = self._region(taps, share)
         for cost, low, high in zip(model.slope, self._lower, self._upper, strict=True):
             self._column(cost, low, high)
@@ -175,7 +175,7 @@ class Program:
         controls = self._problem.controls
         least = np.array([c.minimum for c in controls]) / self._scale
         most = np.array([c.maximum for c in controls]) / self._scale
-        kinds = {"tap": float(taps), "switch": 1.0, "var": 2.0 * share}
+        kinds = {"tap": float(taps), "switch": 1.0, "var": 2.0 * share, "watt": 2.0 * share}
         reach = np.array([kinds[c.kind] for c in controls])
         at = np.clip(self._at, least, most)
         return np.maximum(least, at - reach), np.minimum(most, at + reach)
@@ -188,7 +188,7 @@ class Program:
                 continue
             present = control.present / self._scale[number]
             far = max(abs(self._lower[number] - present), abs(self._upper[number] - present))
-            if control.kind == "var":
+            if control.is_continuous:
                 column = self._column(control.wear_kw, 0.0, 1.0)
                 moved.append(column)
                 ratio = far
@@ -282,7 +282,7 @@ class Program:
         setting = list(self._problem.clip(tuple((own * self._scale).tolist())))
         moved = iter(self._moved)
         for number, control in enumerate(self._problem.controls):
-            if control.kind != "var" or not control.wear_kw:
+            if not control.is_continuous or not control.wear_kw:
                 continue
             # a var that is not moved stands exactly where it stood
             share = values[next(moved)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 from gateway.groups.messages import (
@@ -16,9 +17,24 @@ from gateway.groups.messages import (
 )
 from gateway.model.der import Excitation
 
-#: Half width of the curve's flat part and of its slopes, % of reference voltage.
-_FLAT_PCT, _SLOPE_PCT = 1.0, 4.0
+#: Half width of the curve's flat part, and of the whole curve, % of reference voltage.
+_FLAT_PCT, _REACH_PCT = 1.0, 8.0
+#: What a volt of error moves the voltage back by, through the curve: below 1, or it swings.
+_LOOP_GAIN = 0.5
 _LEAST_POWER_FACTOR = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Poi:
+    """The point where a group is connected, as the model has it.
+
+    Attributes:
+        voltage_pu: expected there.
+        sensitivity_pu_per_var: how far one var of the group moves it.
+    """
+
+    voltage_pu: float = 1.0
+    sensitivity_pu_per_var: float = 0.0
 
 
 def ask_reactive_power(
@@ -27,7 +43,7 @@ def ask_reactive_power(
     wanted_var: float,
     power_w: float,
     rating_va: float,
-    voltage_pu: float,
+    poi: Poi,
 ) -> GroupRequest:
     """The group function that brings ``wanted_var`` at the present power and voltage.
 
@@ -37,7 +53,7 @@ def ask_reactive_power(
         wanted_var: reactive power at the POI, injection positive.
         power_w: present real power at the POI; a power factor is of its magnitude.
         rating_va: POI rating, the curve's 100 %.
-        voltage_pu: voltage expected at the POI; the curve's middle.
+        poi: its voltage is the curve's middle, its sensitivity says how steep the curve may be.
     """
     if ask == "q":
         schedule = ((0.0, wanted_var),)
@@ -51,15 +67,29 @@ def ask_reactive_power(
         return PowerFactorRequest(
             address=address, power_factor=round(power_factor, 3), excitation=excitation
         )
-    middle_pct = 100.0 * voltage_pu
-    share_pct = 100.0 * wanted_var / rating_va
-    return CurveRequest(
-        address=address,
-        points=(
-            (round(middle_pct - _SLOPE_PCT, 1), round(min(share_pct + 50.0, 100.0), 1)),
-            (round(middle_pct - _FLAT_PCT, 1), round(share_pct, 1)),
-            (round(middle_pct + _FLAT_PCT, 1), round(share_pct, 1)),
-            (round(middle_pct + _SLOPE_PCT, 1), round(max(share_pct - 50.0, -100.0), 1)),
-        ),
-        reference=CurveReference.MAX_APPARENT_POWER,
+    points = _curve(100.0 * wanted_var / rating_va, rating_va, poi)
+    return CurveRequest(address=address, points=points, reference=CurveReference.MAX_APPARENT_POWER)
+
+
+def _curve(share_pct: float, rating_va: float, poi: Poi) -> tuple[tuple[float, float], ...]:
+    """Flat at the wanted share about the expected voltage, then as steep as the grid bears.
+
+    With ``dV/dQ`` of the POI and a slope of ``dQ/dV`` their product is the gain of the loop that
+    inverter and grid make; a strong grid bears a steep curve.
+    """
+    middle_pct = 100.0 * poi.voltage_pu
+    per_rating_pu = abs(poi.sensitivity_pu_per_var) * rating_va
+    up_pct, down_pct = 100.0 - share_pct, 100.0 + share_pct
+    if per_rating_pu > 0.0:
+        most_pct = (_REACH_PCT - _FLAT_PCT) * _LOOP_GAIN / per_rating_pu
+        up_pct, down_pct = min(up_pct, most_pct), min(down_pct, most_pct)
+    sides = [
+        max(change_pct * per_rating_pu / _LOOP_GAIN, _FLAT_PCT) + _FLAT_PCT
+        for change_pct in (up_pct, down_pct)
+    ]
+    return (
+        (round(middle_pct - sides[0], 1), round(share_pct + up_pct, 1)),
+        (round(middle_pct - _FLAT_PCT, 1), round(share_pct, 1)),
+        (round(middle_pct + _FLAT_PCT, 1), round(share_pct, 1)),
+        (round(middle_pct + sides[1], 1), round(share_pct - down_pct, 1)),
     )

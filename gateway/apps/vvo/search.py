@@ -224,7 +224,7 @@ def _moves(problem: Problem, at: Setting) -> Iterator[Setting]:
     single = [
         (number, value)
         for number, control in enumerate(problem.controls)
-        if control.kind != "var"
+        if not control.is_continuous
         for value in (at[number] - 1.0, at[number] + 1.0)
         if control.minimum <= value <= control.maximum
     ]

@@ -10,12 +10,25 @@ from numpy.typing import NDArray
 
 from gateway.apps.decision import Alarm, Decision
 from gateway.apps.vvo.config import VvoConfig
+from gateway.apps.vvo.curtail import free_powers_w
 from gateway.apps.vvo.estimate import Estimate, fit
+from gateway.apps.vvo.horizon import Horizon, over_horizon
 from gateway.apps.vvo.objective import Objective
 from gateway.apps.vvo.orders import commands, requests
 from gateway.apps.vvo.plan import plan
-from gateway.apps.vvo.plant import Movable, apply_present, group_injection, injection, movables
+from gateway.apps.vvo.plant import (
+    Movable,
+    apply_present,
+    group_injection,
+    injection,
+    movables,
+    shown,
+)
+from gateway.apps.vvo.problem import Problem, Setting
+from gateway.apps.vvo.requests import Poi
 from gateway.apps.vvo.stuck import Standing, alarms, stuck, watch
+from gateway.apps.vvo.usage import Usage, observe, resting
+from gateway.apps.vvo.usage import alarms as hunting_alarms
 from gateway.grid.powerflow import PowerFlow
 from gateway.groups.messages import (
     Address,
@@ -37,6 +50,8 @@ _STATUS = (
 _CLOCKS_DIFFER_MS = 2000
 #: A status older than this many asking periods is not relied on.
 _STATUS_PERIODS = 3
+#: How far a reactive power is moved to see what its bus makes of it.
+_NUDGE_VAR = 10e3
 _NO_METER, _NOT_SOLVED = "no voltage meter", "the power flow does not converge"
 
 
@@ -51,6 +66,8 @@ class VvoState:
         asked_ms: when each group's status was asked last.
         sequence: number of the last message made.
         taps: where each regulator stands, and since when.
+        usage: what tap changers and switches have been seen to do, by element.
+        free_w: real power that each DER gives if it is let, by element.
     """
 
     multipliers: NDArray[np.float64] = field(default_factory=lambda: np.ones((3, 2)))
@@ -59,6 +76,8 @@ class VvoState:
     asked_ms: Mapping[str, int] = field(default_factory=dict)
     sequence: int = 0
     taps: Mapping[str, Standing] = field(default_factory=dict)
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    free_w: Mapping[str, float] = field(default_factory=dict)
 
 
 class Vvo:
@@ -81,6 +100,7 @@ class Vvo:
         replies: Sequence[GroupReply],
         state: VvoState,
         now_ms: int,
+        horizon: Horizon = (),
     ) -> Decision[VvoState]:
         """Decide on taps, capacitors and reactive powers.
 
@@ -89,6 +109,7 @@ class Vvo:
             replies: what groups answered since the last step, oldest first.
             state: what the last step gave back.
             now_ms: UTC ms.
+            horizon: what is forecast; empty where nothing is.
         """
         config = self._config
         state = self._remember(state, replies, now_ms)
@@ -101,49 +122,82 @@ class Vvo:
         state = replace(state, multipliers=estimate.multipliers)
         if estimate.metered == 0:
             return _held(messages, state, _NO_METER)
-        state = replace(state, taps=watch(config, image, state.taps, now_ms))
-        still = stuck(state.taps, now_ms)
-        controls = movables(config, image, state.replies, frozenset(state.refused_ms))
-        controls = tuple(own for own in controls if own.control.element not in still)
-        objective = self._objective(controls, image, state.replies, estimate)
-        planned = plan(objective.problem, config.max_solves)
+        state = self._watched(image, state, now_ms)
+        still = stuck(state.taps, now_ms) | resting(state.usage, now_ms)
+        controls = self._controls(image, state, still, now_ms)
+        powers_w = self._powers_w(image, state.replies)
+        objective = self._objective(controls, powers_w, estimate)
+        outlook = self._outlook(objective, controls, powers_w, estimate, horizon)
+        planned = plan(objective.problem, config.max_solves, outlook)
         if planned is None:
             return _held(messages, state, _NOT_SOLVED)
         moved = [(controls[i], planned.best.setting[i]) for i in planned.order]
         orders = tuple(commands(config, moved, image, now_ms))
-        objective.apply(planned.best.setting)
-        expected_pu = self._model.solve().voltages_pu + estimate.bias_pu
-        asks, state = self._ask(moved, expected_pu, state, now_ms)
+        expected_pu = objective.judge(planned.best.setting).volts_pu
+        pois = {
+            group.element: self._poi(group.element, objective, planned.best.setting)
+            for group in config.groups
+        }
+        asks, state = self._ask(moved, pois, state, now_ms)
         notes = self._notes(objective, estimate) | {
-            "nodes_out_expected": float(objective.nodes_outside(expected_pu)),
+            "nodes_out_expected": float(objective.limits.outside(expected_pu)),
             "solves": float(planned.solves),
             "cost_kw": round(planned.best.cost, 2),
+            "waiting": float(planned.waiting),
         }
         acting = config.mode == "act"
         return Decision(
             commands=orders if acting else (),
             messages=(*messages, *asks) if acting else messages,
-            alarms=(*self._alarms(estimate), *alarms(state.taps, still)),
+            alarms=self._alarms(estimate, state, now_ms),
             state=state,
             notes=notes,
             advice=() if acting else orders,
         )
 
-    def _objective(
-        self,
-        controls: tuple[Movable, ...],
-        image: ProcessImage,
-        replies: Mapping[str, GroupReply],
-        estimate: Estimate,
-    ) -> Objective:
-        return Objective(
-            self._config,
-            self._model,
-            tuple(movable.control for movable in controls),
-            self._powers_w(image, replies),
-            estimate.bias_pu,
-            self._judged,
+    def _watched(self, image: ProcessImage, state: VvoState, now_ms: int) -> VvoState:
+        """What the field shows of its controls, counted."""
+        config, standing = self._config, shown(self._config, image)
+        return replace(
+            state,
+            taps=watch(config, image, state.taps, now_ms),
+            usage=observe(state.usage, standing, config.budget, config.hunting, now_ms),
+            free_w=free_powers_w(config, image, state.free_w),
         )
+
+    def _controls(
+        self, image: ProcessImage, state: VvoState, still: frozenset[str], now_ms: int
+    ) -> tuple[Movable, ...]:
+        refused = frozenset(state.refused_ms)
+        found = movables(
+            self._config, image, state.replies, refused, state.usage, state.free_w, now_ms
+        )
+        return tuple(own for own in found if own.control.element not in still)
+
+    def _objective(
+        self, controls: tuple[Movable, ...], powers_w: Mapping[str, float], estimate: Estimate
+    ) -> Objective:
+        own = tuple(movable.control for movable in controls)
+        return Objective(self._config, self._model, own, powers_w, estimate.bias_pu, self._judged)
+
+    def _outlook(
+        self,
+        objective: Objective,
+        controls: tuple[Movable, ...],
+        powers_w: Mapping[str, float],
+        estimate: Estimate,
+        horizon: Horizon,
+    ) -> Problem | None:
+        if not horizon:
+            return None
+        ahead = [
+            (
+                estimate.multipliers * step.load,
+                self._objective(controls, {**powers_w, **step.powers_w}, estimate),
+            )
+            for step in horizon
+        ]
+        return over_horizon(objective, ahead, self._model, estimate.multipliers)
 
     def _remember(self, state: VvoState, replies: Sequence[GroupReply], now_ms: int) -> VvoState:
         """Keep statuses while they are fresh, and refusals while it is no use to ask again."""
@@ -179,7 +233,7 @@ class Vvo:
     def _ask(
         self,
         moved: Sequence[tuple[Movable, float]],
-        expected_pu: NDArray[np.float64],
+        pois: Mapping[str, Poi],
         state: VvoState,
         now_ms: int,
     ) -> tuple[tuple[GroupRequest, ...], VvoState]:
@@ -188,10 +242,7 @@ class Vvo:
             group: self._address(group, state.sequence + number, now_ms)
             for number, group in enumerate(groups, 1)
         }
-        voltages = {
-            group.element: self._mean(group.element, expected_pu) for group in self._config.groups
-        }
-        asks = tuple(requests(self._config, moved, state.replies, addresses, voltages))
+        asks = tuple(requests(self._config, moved, state.replies, addresses, pois))
         return asks, replace(state, sequence=state.sequence + len(groups))
 
     def _address(self, group: str, sequence: int, now_ms: int) -> Address:
@@ -199,10 +250,20 @@ class Vvo:
         message_id = f"{dms}-vvo-{now_ms:x}-{sequence}"
         return Address(message_id=message_id, dms_id=dms, group_id=group, time_ms=now_ms)
 
-    def _mean(self, element: str, voltages_pu: NDArray[np.float64]) -> float:
+    def _poi(self, element: str, objective: Objective, setting: Setting) -> Poi:
+        """A group's connection, measured on the model with its reactive power moved a little."""
         bus = self._model.injection_buses[element]
-        own = [node.partition(".")[0] == bus for node in self._model.nodes]
-        return float(voltages_pu[own].mean())
+        own = np.array([node.partition(".")[0] == bus for node in self._model.nodes])
+        own = own[self._judged]
+        controls = objective.problem.controls
+        number = next((i for i, c in enumerate(controls) if c.element == element), None)
+        volts = objective.judge(setting).volts_pu[own]
+        if number is None or not volts.size:
+            return Poi()
+        nudged = list(setting)
+        nudged[number] += _NUDGE_VAR
+        moved = objective.judge(tuple(nudged)).volts_pu[own] - volts
+        return Poi(float(volts.mean()), float(moved.max()) / _NUDGE_VAR)
 
     def _powers_w(self, image: ProcessImage, replies: Mapping[str, GroupReply]) -> dict[str, float]:
         powers = {der.element: injection(image, der)[0] for der in self._config.ders}
@@ -221,10 +282,15 @@ class Vvo:
             "meters": float(estimate.metered),
         }
 
-    def _alarms(self, estimate: Estimate) -> tuple[Alarm, ...]:
+    def _alarms(self, estimate: Estimate, state: VvoState, now_ms: int) -> tuple[Alarm, ...]:
         missing = len(self._config.voltages) - estimate.metered
         text = f"{missing} of {len(self._config.voltages)} voltage meters are not online"
-        return (Alarm("vvo", "", active=False), Alarm("vvo:meters", text, active=missing > 0))
+        return (
+            Alarm("vvo", "", active=False),
+            Alarm("vvo:meters", text, active=missing > 0),
+            *alarms(state.taps, stuck(state.taps, now_ms)),
+            *hunting_alarms(state.usage, now_ms),
+        )
 
 
 def _held(messages: tuple[GroupRequest, ...], state: VvoState, why: str) -> Decision[VvoState]:

@@ -125,12 +125,27 @@ ASKEW = [[10.0, 9.9], [9.9, 10.0]]
 
 
 def test_the_order_avoids_a_state_out_of_band():
-    """Raising the one before the other is lowered would break the band."""
-    problem = bowl(TWO_TAPS, (4.0, -4.0), ASKEW, (0.005, 0.005), rest_pu=1.04)
-    planned = plan(problem, 4000)
+    """Raising the one before the other is lowered would break the band: that one waits."""
+    controls, told = TWO_TAPS, []
+    for _ in range(2):
+        problem = bowl(controls, (4.0, -4.0), ASKEW, (0.005, 0.005), rest_pu=1.04)
+        planned = plan(problem, 4000)
+        assert planned is not None
+        told.append((planned.order, planned.best.setting, planned.waiting))
+        controls = tuple(
+            replace(control, present=value)
+            for control, value in zip(TWO_TAPS, planned.best.setting, strict=True)
+        )
+    assert told == [((1,), (0.0, -4.0), 1), ((0,), (4.0, -4.0), 0)]
+
+
+def test_what_depends_on_a_changer_waits_until_the_field_shows_it():
+    """The lower was told to go down and has not yet: raising the other would break the band."""
+    on_its_way = replace(TWO_TAPS[1], present=-4.0, shown=0.0)
+    controls = (TWO_TAPS[0], on_its_way)
+    planned = plan(bowl(controls, (4.0, -4.0), ASKEW, (0.005, 0.005), rest_pu=1.04), 4000)
     assert planned is not None
-    assert planned.best.setting == (4.0, -4.0)
-    assert planned.order == (1, 0)
+    assert (planned.order, planned.waiting) == ((), 1)
 
 
 def test_moves_too_long_for_any_order_are_made_in_part():
