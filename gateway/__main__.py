@@ -8,6 +8,7 @@ from gateway.commands import (
     audit,
     cert,
     demo,
+    flisr,
     group,
     outstation,
     points,
@@ -34,6 +35,7 @@ app.command()(points.lock)
 app.command()(audit.audit)
 app.command()(outstation.outstation)
 app.command()(vvo.vvo)
+app.command()(flisr.flisr)
 app.command("vvo-day")(vvo_day.vvo_day)
 app.command("vvo-table")(vvo_table.vvo_table)
 app.add_typer(group.app, name="group")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Sequence
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gateway.commands.svg import inline
 from gateway.site.vvo_day import DayRun
 
 _INKS = ("#8A8F98", "#0B5FA5")
@@ -45,7 +44,7 @@ def page(name: str, runs: Sequence[DayRun], band_pu: tuple[float, float]) -> str
     taps.set_xlabel("hour of the day")
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(name)}</title>'
-        f"<body><h1>{html.escape(name)}: a day</h1>{_svg(figure)}</body></html>\n"
+        f"<body><h1>{html.escape(name)}: a day</h1>{inline(figure)}</body></html>\n"
     )
 
 
@@ -60,11 +59,3 @@ def _titled(axes: Axes, title: str, unit: str) -> None:
     axes.set_title(title, loc="left")
     axes.set_ylabel(unit)
     axes.grid(visible=True, lw=0.4)
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "day", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]  # the prolog names a DTD on the web

@@ -23,7 +23,7 @@ from gateway.model.errors import ConfigError, ConfigIssue
 
 _MAX_ITERATIONS = 50
 _TOLERANCE = 1e-6
-_FAULT = "fault.tieline"
+_FAULT, _VMIN_FAULT_PU = "fault.tieline", 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,9 @@ class DssFeeder:
         self._idle: frozenset[str] = frozenset()
         self._unsupplied: NDArray[np.bool_] | None = None
         self._fault_known = self._fault_present = False
+        self._least_pu = {
+            load.name: host.ask(f"load.{load.name}.vminpu") for load in self._devices.loads
+        }
         self._open_in_file = frozenset(filter(host.is_open, self._branch_names()))
         self._open = set(self._open_in_file)
         for name in self._open_in_file:
@@ -154,7 +157,8 @@ class DssFeeder:
     def set_fault(self, bus: str, phases: tuple[int, ...], resistance_ohm: float) -> None:
         """Short phases of a bus to ground, each through a resistance; an earlier fault ends.
 
-        Loads near it draw what their impedance at their least voltage draws.
+        While it burns, loads below 0.95 pu draw as impedances do: constant power would have no
+        solution, and no motor gives it.
 
         Raises:
             KeyError: the bus is not there, or lacks a phase.
@@ -168,12 +172,16 @@ class DssFeeder:
         self._host.run(
             f"{do} {_FAULT} phases={len(phases)} bus1={at} r={resistance_ohm} enabled=yes"
         )
+        if not self._fault_present:
+            self._host.run(f"batchedit load..* vminpu={_VMIN_FAULT_PU}")
         self._fault_known = self._fault_present = True
 
     def clear_fault(self) -> None:
         """Take the fault away, if there is one."""
         if self._fault_present:
             self._host.run(f"{_FAULT}.enabled=no")
+            for load, least_pu in self._least_pu.items():
+                self._host.run(f"load.{load}.vminpu={least_pu}")
             self._fault_present = False
 
     def set_injection(self, element: str, power_w: float, reactive_power_var: float) -> None:

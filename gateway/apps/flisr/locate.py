@@ -22,8 +22,8 @@ _WRONG_WAY, _DER_SEEN = 0.002, 0.5
 _TRIPPED_ELSEWHERE = 1e-4
 #: So likely is what a relay saw at least, whatever the model says: a locator can be wrong.
 _RELAY_WRONG = 1e-2
-#: A place at least this likely is isolated as well.
-SUSPECT = 0.10
+#: A place at least this likely is isolated as well: with every indicator read, and with some not.
+_SUSPECT, _SUSPECT_BLIND = 0.25, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,11 @@ class Location:
 
     Attributes:
         ranked: place and probability, the likeliest first.
+        blind: whether some indicator could not be read.
     """
 
     ranked: tuple[tuple[Place, float], ...]
+    blind: bool = False
 
     @property
     def best(self) -> Place:
@@ -104,7 +106,8 @@ class Location:
     @property
     def suspects(self) -> tuple[Place, ...]:
         """All places that are to be isolated."""
-        return tuple(place for place, p in self.ranked if p >= SUSPECT) or (self.best,)
+        least = _SUSPECT_BLIND if self.blind else _SUSPECT
+        return tuple(place for place, p in self.ranked if p >= least) or (self.best,)
 
 
 #: How well a fault at a place, on some phases, explains what the relay recorded; by the model.
@@ -149,7 +152,8 @@ def locate(
     weights = [math.exp(log - most) for log in logs]
     total = sum(weights)
     pairs = zip(places, (weight / total for weight in weights), strict=True)
-    return Location(tuple(sorted(pairs, key=lambda pair: -pair[1])))
+    blind = any(edge in closed and not flag.known for edge, flag in evidence.flags.items())
+    return Location(tuple(sorted(pairs, key=lambda pair: -pair[1])), blind)
 
 
 def _places(graph: Graph, fed: Feed) -> Iterator[Place]:

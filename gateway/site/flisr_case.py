@@ -1,0 +1,120 @@
+"""A restoration case: a feeder file, its switches and sources, and what its elements are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.model.errors import ConfigError, ConfigIssue
+from gateway.profiles.text import TomlText, read_toml
+from gateway.profiles.validate import Strict, validate_toml
+
+
+class CaseSource(Strict):
+    """``[[source]]``: what a source of the feeder file may give."""
+
+    name: str
+    capacity_kw: Annotated[float, Field(gt=0)]
+
+
+class CaseDer(Strict):
+    """``[[der]]``: a synchronous machine, which drives fault current; for location only."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    bus: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    kv: Annotated[float, Field(gt=0)]
+    kva: Annotated[float, Field(gt=0)]
+    xd_pu: Annotated[float, Field(gt=0)] = 0.2
+
+
+class FlisrCaseFile(Strict):
+    """A case; ``feeder`` is a ``.dss`` master, relative to the case file.
+
+    Attributes:
+        switches: lines that switch; ``all`` is every line, each with a switch at both ends.
+        breakers: those that trip for a fault beyond them.
+        regulators: where they stand: at ``neutral``, or ``settled`` as their controls leave them.
+        cold_load_factor: load of what was out when voltage comes back, against before.
+        fault_ohm: resistance of the fault, each phase to ground.
+        coordinates: ``bus,x,y`` rows for drawings, relative to the case file.
+    """
+
+    feeder: str
+    switches: Literal["all"] | tuple[str, ...]
+    breakers: Annotated[tuple[str, ...], Field(min_length=1)]
+    regulators: Literal["neutral", "settled"] = "settled"
+    load_multiplier: Annotated[float, Field(gt=0, le=10)] = 1.0
+    cold_load_factor: Annotated[float, Field(ge=1, le=5)] = 1.0
+    voltage_min_pu: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.90
+    voltage_max_pu: Annotated[float, Field(gt=1.0, lt=1.5)] = 1.10
+    fault_ohm: Annotated[float, Field(gt=0, le=100)] = 0.5
+    coordinates: str | None = None
+    source: tuple[CaseSource, ...] = ()
+    der: tuple[CaseDer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FlisrCase:
+    """A case that was checked by itself; ``text`` knows where its keys stand."""
+
+    path: Path
+    text: TomlText
+    file: FlisrCaseFile
+
+    @property
+    def master(self) -> Path:
+        """The feeder file."""
+        return self.path.parent / self.file.feeder
+
+
+def load_flisr_case(path: Path) -> FlisrCase:
+    """Read and check a case file.
+
+    Raises:
+        ConfigError: with every fault found, each with file, line, column and what to do.
+    """
+    text = read_toml(path)
+    issues: list[ConfigIssue] = []
+    file = validate_toml(FlisrCaseFile, text, issues)
+    if file is None:
+        raise ConfigError(issues)
+    case = FlisrCase(path, text, file)
+    issues += _faults(case)
+    if issues:
+        raise ConfigError(issues)
+    return case
+
+
+def changes(case: FlisrCase) -> tuple[str, ...]:
+    """What a case changes in its feeder file, in that file's language."""
+    machines = [
+        f"new vsource.{der.name} bus1={der.bus} phases=3 basekv={der.kv} pu=1.0 r1=0.001 r0=0.001"
+        f" x1={x_ohm:.6g} x0={x_ohm:.6g}"
+        for der in case.file.der
+        for x_ohm in (der.xd_pu * der.kv**2 / (der.kva / 1e3),)
+    ]
+    return (*machines, f"set loadmult={case.file.load_multiplier}")
+
+
+def _faults(case: FlisrCase) -> Iterator[ConfigIssue]:
+    file, text = case.file, case.text
+    paths = {"feeder": file.feeder, "coordinates": file.coordinates}
+    for key, name in paths.items():
+        if name is not None and not (case.path.parent / name).is_file():
+            message = f"{key} {name!r} is not a file"
+            yield text.issue((key,), message, "give a path from the case file")
+    if file.switches != "all":
+        for breaker in file.breakers:
+            if breaker not in file.switches:
+                message = f"breaker {breaker!r} is no switch of the case"
+                yield text.issue(("breakers",), message, "name one of the switches")
+    for key, rows in (("source", file.source), ("der", file.der)):
+        names = [row.name.lower() for row in rows]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                message = f"there is another {key} {name!r}"
+                yield text.issue((key, number, "name"), message, "give each a name of its own")
