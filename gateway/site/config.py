@@ -128,6 +128,9 @@ class FlisrTable(Strict):
         cycle_s: how often it looks.
         settle_s: after a lockout, how long indicators may take to arrive before it decides.
         follow_s: how long a switch may take to show what it was told.
+        dwell_s: what was closed must hold so long before the next step.
+        reconnect_s: how long a microgrid may take to synchronise.
+        machines: devices and groups that drive fault current as rotating machines do.
         cold_load_factor: load of what was out, against before, when it comes back.
         repair_s: how long a repair is taken to last, for the forecasts restoration rests on.
         repaired: a binary input that says permits have been handed back: the way back to normal.
@@ -138,6 +141,10 @@ class FlisrTable(Strict):
     cycle_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     settle_s: Annotated[float, Field(ge=0, le=600)] = 5.0
     follow_s: Annotated[float, Field(ge=0.5, le=600)] = 10.0
+    dwell_s: Annotated[float, Field(ge=0, le=600)] = 1.0
+    reconnect_s: Annotated[float, Field(ge=1, le=3600)] = 120.0
+    hold_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    machines: tuple[str, ...] = ()
     voltage_min_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 0.90
     cold_load_factor: Annotated[float, Field(ge=1, le=5)] = 1.5
     repair_s: Annotated[float, Field(ge=0, le=172_800)] = 7200.0

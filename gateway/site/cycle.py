@@ -51,7 +51,7 @@ class ControlCycle(Generic[State]):
     """Runs one application every ``period_s``.
 
     Args:
-        period_s: cycle time; also the most a step may take.
+        period_s: cycle time.
         worker: runs the application's step.
         state: the application's first state.
         store, router: where it looks and where it commands.
@@ -61,6 +61,8 @@ class ControlCycle(Generic[State]):
     Attributes:
         record: what it has done.
         forecast: makes, of the cycle's image, what the step gets after its time; None for nothing.
+        limit_s: the most a step may take; the period unless set otherwise.
+        held: says why nothing is to be decided now; empty where there is no reason.
     """
 
     def __init__(
@@ -83,6 +85,13 @@ class ControlCycle(Generic[State]):
         self._replies: list[GroupReply] = []
         self.record = CycleRecord()
         self.forecast: Callable[[ProcessImage], object] | None = None
+        self.limit_s = period_s
+        self.held: Callable[[], str] = str
+
+    @property
+    def state(self) -> State:
+        """What the last cycle left to the next."""
+        return self._state
 
     async def run(self) -> None:
         """Cycle until cancelled; an overrun or a failed step skips its orders, nothing else."""
@@ -100,11 +109,14 @@ class ControlCycle(Generic[State]):
             self._worker.close()
 
     async def _cycle(self) -> None:
+        if why := self.held():
+            self.record.notes, self.record.advice = {"held": why}, ()
+            return
         image, now_ms = self._store.freeze(), self._clock.utc_ms()
         replies, self._replies = tuple(self._replies), []
         ahead = () if self.forecast is None else (self.forecast(image),)
         # a new child builds the model first, at start and after each that was cut
-        timeout_s = self._period_s if self._worker.is_built else self._period_s + _BUILD_S
+        timeout_s = self.limit_s if self._worker.is_built else self.limit_s + _BUILD_S
         try:
             decision: Decision[State] = await self._worker.step(
                 timeout_s, image, replies, self._state, now_ms, *ahead

@@ -46,6 +46,9 @@ def vvo_config(site: Site, dms: DmsTable) -> VvoConfig:
             for row in rows
             if row.role == "group"
         ),
+        switches=tuple(
+            (row.element, f"{row.source}.closed") for row in rows if row.role == "switch"
+        ),
         voltages=tuple((row.element, row.source) for row in rows if row.role == "voltage"),
         head_p=_by_phase(rows, "head_p"),
         head_q=_by_phase(rows, "head_q"),
@@ -80,7 +83,7 @@ def vvo_factory(site: Site, dms: DmsTable) -> partial[Step]:
         return partial(build_measured, config)
     master = site.folder / dms.model
     factory = partial(build_vvo, config, master, dms.head)
-    _check_elements(site, master, dms)
+    check_elements(site, master, dms)
     return factory
 
 
@@ -112,7 +115,12 @@ def vvo_state(dms: DmsTable) -> object:
     return MeasuredState() if dms.model is None else VvoState()
 
 
-def _check_elements(site: Site, master: Path, dms: DmsTable) -> None:
+def check_elements(site: Site, master: Path, dms: DmsTable) -> None:
+    """Whether every binding names an element of the model.
+
+    Raises:
+        ConfigError: the solver is not installed, or a binding does not.
+    """
     try:
         from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
     except ModuleNotFoundError as error:

@@ -39,6 +39,7 @@ from gateway.site.supervise import LinkState, keep_running
 from gateway.site.worker import StepWorker
 
 if TYPE_CHECKING:
+    from gateway.apps.flisr.state import FlisrState
     from gateway.links.dnp3.master import Dnp3Master
     from gateway.links.sep2.ders import DerServer
     from gateway.site.dnp3_outstation import SiteOutstation
@@ -58,7 +59,8 @@ class Gateway:
     Attributes:
         store, router, groups, poller, trail: the parts, for those that show or test them.
         links: supervised links by name.
-        cycle: the DMS's control cycle; None without a ``[dms]`` role.
+        cycle: the DMS's volt-VAR cycle; None without a ``[dms]`` role.
+        flisr: its cycle of restoration; None where that is off.
         messages: latest group messages, oldest first.
 
     Raises:
@@ -98,6 +100,7 @@ class Gateway:
         self.messages: deque[MessageEntry] = deque(maxlen=_KEPT_MESSAGES)
         self.links: dict[str, LinkState] = {}
         self.cycle = self._control_cycle()
+        self.flisr = self._flisr_cycle()
 
     async def run(self) -> None:
         """Run every part until cancelled; a bug in any part ends them all."""
@@ -120,6 +123,8 @@ class Gateway:
                     parts.create_task(self.utility.follow(), name="2030.5 schedule")
                 if self.cycle is not None:
                     parts.create_task(self.cycle.run(), name="dms")
+                if self.flisr is not None:
+                    parts.create_task(self.flisr.run(), name="flisr")
         finally:
             self.trail.close()
 
@@ -241,7 +246,33 @@ class Gateway:
             dms.cycle_s, worker, vvo_state(dms), self.store, self.router, ask, self.clock
         )
         cycle.forecast = outlook
+        cycle.held = self._switching
         return cycle
+
+    def _flisr_cycle(self) -> ControlCycle[FlisrState] | None:
+        dms = self.site.file.dms
+        if dms is None or dms.flisr.mode == "off":
+            return None
+        from gateway.apps.flisr.state import FlisrState  # noqa: PLC0415 - only a DMS box has it
+        from gateway.site.flisr import STEP_LIMIT_S, flisr_factory  # noqa: PLC0415 - the same
+
+        asker = Asker(f"{dms.id}:flisr", Priority.PROTECTION_FLISR)
+
+        async def ask(request: GroupRequest) -> GroupReply:
+            return await self.ask(request, asker, peer=asker.name, direction="out")
+
+        worker = StepWorker(flisr_factory(self.site, dms))
+        cycle: ControlCycle[FlisrState] = ControlCycle(
+            dms.flisr.cycle_s, worker, FlisrState(), self.store, self.router, ask, self.clock
+        )
+        cycle.limit_s = STEP_LIMIT_S
+        return cycle
+
+    def _switching(self) -> str:
+        """Why volt-VAR optimisation is to keep still: the feeder is about to be another one."""
+        if self.flisr is None or self.flisr.state.phase in ("normal", "restored", "advised"):
+            return ""
+        return f"restoration: {self.flisr.state.phase}"
 
     async def _age(self) -> None:
         """Turn what is stale COMM_LOST; never waits for anything else."""

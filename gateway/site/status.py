@@ -34,6 +34,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "audit_fault": gateway.trail.fault,
         "messages": [dataclasses.asdict(entry) for entry in gateway.messages],
         "vvo": _cycle(gateway),
+        "flisr": _outage(gateway),
         "supervised": {name: dataclasses.asdict(link) for name, link in gateway.links.items()},
         "dnp3": {name: dataclasses.asdict(state) for name, state in outstations.items()},
         "dnp3_masters": _masters(gateway),
@@ -73,6 +74,16 @@ def _utility(gateway: Gateway) -> dict[str, Any]:
     if gateway.utility is None:
         return {}
     return {name: dataclasses.asdict(s) for name, s in gateway.utility.states.items()}
+
+
+def _outage(gateway: Gateway) -> dict[str, Any] | None:
+    if gateway.flisr is None:
+        return None
+    from gateway.site.flisr import flisr_status  # noqa: PLC0415 - only a DMS box has it
+
+    record = gateway.flisr.record
+    alarms = [alarm.text for alarm in record.alarms.values()]
+    return flisr_status(gateway.flisr.state, alarms, record.notes) | {"fault": record.fault}
 
 
 def _cycle(gateway: Gateway) -> dict[str, Any] | None:

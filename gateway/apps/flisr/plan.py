@@ -108,7 +108,7 @@ def switching(
         moves = _moves(task, present, goal, gently=gently)
         objection = _objection(moves, judge)
         if not objection:
-            before, after = _group_steps(task, present, goal, groups)
+            before, after = _group_steps(task, present, moves, groups)
             return (*before, *moves, *after)
     raise UnsafePlanError(objection)
 
@@ -143,22 +143,26 @@ def _objection(steps: list[Step], judge: Judge) -> str:
 
 
 def _group_steps(
-    task: Task, present: Edges, goal: Edges, groups: tuple[GroupAt, ...]
+    task: Task, present: Edges, moves: list[Step], groups: tuple[GroupAt, ...]
 ) -> tuple[list[Step], list[Step]]:
     """What groups are asked before and after the switching."""
-    was_live = live_zones(feed(task.graph, present, task.dead))
-    will_live = live_zones(feed(task.graph, goal, task.dead))
+    states = [present, *(step.leads_to for step in moves)]
+    lives = [live_zones(feed(task.graph, state, task.dead)) for state in states]
+    goal = states[-1]
     before, after = [], []
     for group in groups:
         is_faulted = group.zone in task.dead
-        if group.zone in was_live and not is_faulted:
+        if all(group.zone in live for live in lives) and not is_faulted:
             continue
-        text = "feeds the fault" if is_faulted else "its feeder is out"
+        if is_faulted:
+            text = "feeds the fault"
+        else:
+            text = "its feeder goes out" if group.zone in lives[0] else "its feeder is out"
         if group.can_island:
             before.append(Step(Action.ISLAND, group.group_id, text, present, present))
         elif is_faulted:
             before.append(Step(Action.DISCONNECT, group.group_id, text, present, present))
-        if group.can_island and group.zone in will_live:
+        if group.can_island and group.zone in lives[-1]:
             text = "voltage is back: synchronises and reconnects"
             after.append(Step(Action.RECONNECT, group.group_id, text, goal, goal))
     return before, after

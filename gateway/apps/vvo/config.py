@@ -126,6 +126,7 @@ class VvoConfig:
     """Bindings, bands and costs.
 
     Attributes:
+        switches: (line of the model, point that is 1 while it is closed).
         voltages: (node of the model, point in pu).
         head_p, head_q: points of the head's flow a phase 1, 2, 3; empty where not metered.
         excluded_buses: buses whose voltage is not the feeder's to hold.
@@ -148,6 +149,7 @@ class VvoConfig:
     capacitors: tuple[Capacitor, ...] = ()
     ders: tuple[Der, ...] = ()
     groups: tuple[Group, ...] = ()
+    switches: tuple[tuple[str, str], ...] = ()
     voltages: tuple[tuple[str, str], ...] = ()
     head_p: tuple[str, ...] = ()
     head_q: tuple[str, ...] = ()

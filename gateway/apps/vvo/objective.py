@@ -54,7 +54,7 @@ class Objective:
         self._model = model
         self._powers_w = powers_w
         self._bias_pu = bias_pu
-        self._judged = judged
+        self.judged = judged
         self.limits = Limits(
             config.voltage_min_pu,
             config.voltage_max_pu,
@@ -68,7 +68,7 @@ class Objective:
         """Solve a setting; its cost is infinite where the power flow does not converge."""
         self.apply(setting)
         solution = self._model.solve()
-        volts = (solution.voltages_pu + self._bias_pu)[self._judged]
+        volts = (solution.voltages_pu + self._bias_pu)[self.judged]
         value_kw = self._value_kw(solution, volts) + self._curtailed_kw(setting)
         cost = value_kw + self.limits.penalty_kw(volts) + wear_kw(self.problem.controls, setting)
         return Judged(setting, cost if solution.converged else float("inf"), value_kw, volts)
@@ -90,7 +90,7 @@ class Objective:
 
     def nodes_outside(self, volts: Array) -> int:
         """How many judged nodes are outside the band; ``volts`` of all nodes, pu."""
-        return self.limits.outside(volts[self._judged])
+        return self.limits.outside(volts[self.judged])
 
     def _value_kw(self, solution: Solution, volts: Array) -> float:
         if self._aim == "flatness":

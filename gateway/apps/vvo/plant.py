@@ -44,6 +44,10 @@ def apply_present(
         closed = _last_value(image, capacitor.closed)
         if closed is not None:
             model.set_capacitor(capacitor.element, closed=closed >= 0.5)
+    for branch, point in config.switches:
+        closed = _last_value(image, point)
+        if closed is not None:
+            model.set_switch(branch, closed=closed >= 0.5)
     for der in config.ders:
         power, reactive = injection(image, der)
         model.set_injection(der.element, power, reactive)

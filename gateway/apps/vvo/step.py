@@ -92,7 +92,7 @@ class Vvo:
         self._config = config
         self._model = model
         buses = [node.partition(".")[0] for node in model.nodes]
-        self._judged = np.array([bus not in config.excluded_buses for bus in buses])
+        self._counted = np.array([bus not in config.excluded_buses for bus in buses])
 
     def step(
         self,
@@ -178,7 +178,9 @@ class Vvo:
         self, controls: tuple[Movable, ...], powers_w: Mapping[str, float], estimate: Estimate
     ) -> Objective:
         own = tuple(movable.control for movable in controls)
-        return Objective(self._config, self._model, own, powers_w, estimate.bias_pu, self._judged)
+        # what has no supply has no voltage to hold
+        judged = self._counted & (estimate.solution.voltages_pu > 0.0)
+        return Objective(self._config, self._model, own, powers_w, estimate.bias_pu, judged)
 
     def _outlook(
         self,
@@ -254,7 +256,7 @@ class Vvo:
         """A group's connection, measured on the model with its reactive power moved a little."""
         bus = self._model.injection_buses[element]
         own = np.array([node.partition(".")[0] == bus for node in self._model.nodes])
-        own = own[self._judged]
+        own = own[objective.judged]
         controls = objective.problem.controls
         number = next((i for i, c in enumerate(controls) if c.element == element), None)
         volts = objective.judge(setting).volts_pu[own]
@@ -273,7 +275,7 @@ class Vvo:
 
     def _notes(self, objective: Objective, estimate: Estimate) -> dict[str, float | str]:
         volts = estimate.solution.voltages_pu + estimate.bias_pu
-        judged = volts[self._judged]
+        judged = volts[objective.judged]
         return {
             "nodes_out": float(objective.nodes_outside(volts)),
             "v_min_pu": round(float(judged.min()), 4),

@@ -1,0 +1,92 @@
+"""How the field stands: positions, trips, flags and flows out of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.apps.flisr.config import FlisrConfig, SwitchPoints
+from gateway.apps.flisr.graph import Edges
+from gateway.points.image import ProcessImage
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One look at the feeder; switches by number, in the config's order.
+
+    Attributes:
+        closed: those that are closed.
+        unknown: those whose position cannot be read.
+        ready: those that can be told to move.
+        tripped, locked_out: opened by their own protection; and for good.
+        flags: phases that saw fault current.
+        readable: those whose flags can be read.
+        reverse: those that say the fault lies towards the substation.
+        flows_va: P + jQ away from the substation, where measured.
+        repaired: permits have been handed back.
+    """
+
+    closed: Edges
+    unknown: Edges
+    ready: Edges
+    tripped: Edges
+    locked_out: Edges
+    flags: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    readable: Edges = frozenset()
+    reverse: Edges = frozenset()
+    flows_va: Mapping[int, complex] = field(default_factory=dict)
+    repaired: bool = False
+
+    @property
+    def calm(self) -> bool:
+        """Whether every position is known and nothing has tripped."""
+        return not (self.unknown or self.tripped or self.locked_out)
+
+
+def look(config: FlisrConfig, image: ProcessImage) -> Field:
+    """Read the image; what is not good is not there."""
+
+    def those(point_of: str) -> Edges:
+        return frozenset(
+            n
+            for n, switch in enumerate(config.switches)
+            if getattr(switch, point_of) and image.good_value(getattr(switch, point_of)) == 1.0
+        )
+
+    switches = tuple(enumerate(config.switches))
+    unknown = frozenset(n for n, s in switches if image.good_value(s.closed) is None)
+    flows = {n: flow for n, s in switches if (flow := _flow(s, image)) is not None}
+    return Field(
+        closed=those("closed"),
+        unknown=unknown,
+        ready=frozenset(n for n, s in switches if n not in unknown and _is_ready(s, image)),
+        tripped=those("tripped"),
+        locked_out=those("lockout")
+        | {n for n in those("tripped") if not config.switches[n].lockout},
+        flags={
+            n: frozenset(phase for phase, point in s.flags if image.good_value(point) == 1.0)
+            for n, s in switches
+        },
+        readable=frozenset(
+            n
+            for n, s in switches
+            if s.flags and all(image.good_value(point) is not None for _, point in s.flags)
+        ),
+        reverse=those("reverse"),
+        flows_va=flows,
+        repaired=bool(config.repaired) and image.good_value(config.repaired) == 1.0,
+    )
+
+
+def _is_ready(switch: SwitchPoints, image: ProcessImage) -> bool:
+    """In remote, and it has an output; whether it may be moved is the config's to say."""
+    if not switch.command or (switch.local and image.good_value(switch.local) != 0.0):
+        return False
+    return switch.act
+
+
+def _flow(switch: SwitchPoints, image: ProcessImage) -> complex | None:
+    if not switch.power or not switch.reactive_power:
+        return None
+    power, reactive = (image.good_value(p) for p in (switch.power, switch.reactive_power))
+    return None if power is None or reactive is None else complex(power, reactive)

@@ -1,0 +1,233 @@
+"""From what the field shows to a plan, on the model as the feeder stood before the fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gateway.apps.flisr.acflow import AcJudge
+from gateway.apps.flisr.build import SwitchSpec, build_graph
+from gateway.apps.flisr.config import FlisrConfig
+from gateway.apps.flisr.field import Field
+from gateway.apps.flisr.graph import Edges, Graph, feed, live_zones
+from gateway.apps.flisr.loads import zone_factors
+from gateway.apps.flisr.locate import Evidence, Flag, Location, Seen, locate
+from gateway.apps.flisr.plan import GroupAt, Step, UnsafePlanError, isolate, switching
+from gateway.apps.flisr.restore import restore
+from gateway.apps.flisr.shortcircuit import FaultStudy
+from gateway.apps.flisr.state import Calm, GroupState
+from gateway.apps.flisr.task import Task
+from gateway.grid.powerflow import PowerFlow
+from gateway.points.image import ProcessImage
+
+
+class NoPlanError(Exception):
+    """There is no safe plan; the message says why, for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        zone: where the fault is, in words; empty for a return to normal.
+        dead, blocked: zones and switches kept out until the repair.
+        notes: figures.
+    """
+
+    zone: str
+    steps: tuple[Step, ...]
+    dead: frozenset[int]
+    blocked: Edges
+    notes: Mapping[str, float | str]
+
+
+class Planner:
+    """Holds the model; everything that changes comes as an argument.
+
+    Args:
+        config: bindings and limits.
+        model: the feeder as the DMS knows it.
+    """
+
+    def __init__(self, config: FlisrConfig, model: PowerFlow) -> None:
+        self._config, self._model = config, model
+        zero = self._graph(frozenset(), frozenset(range(len(config.switches))), {})
+        self._zone_of = {bus: n for n, zone in enumerate(zero.zones) for bus in zone.buses}
+        self.groups = tuple(
+            GroupAt(group.group_id, self.zone_of(group.element), group.can_island)
+            for group in config.groups
+        )
+
+    def zone_of(self, element: str) -> int:
+        """Zone of a DER or group."""
+        return self._zone_of[self._model.injection_buses[element]]
+
+    def outage(
+        self,
+        image: ProcessImage,
+        now: Field,
+        calm: Calm,
+        groups: Mapping[str, GroupState],
+        tripped: Edges,
+    ) -> Plan:
+        """Locate, isolate and restore.
+
+        Args:
+            image: the frozen points.
+            now: how the field stands.
+            calm: how it stood before.
+            groups: what groups last said.
+            tripped: switches that locked out.
+
+        Raises:
+            NoPlanError: why there is none.
+        """
+        present = now.closed | (now.unknown & calm.closed)
+        graph = self._graph(calm.closed, now.ready, self._factors(calm, present))
+        location = self._locate(image, graph, now, calm, min(tripped))
+        task = Task(graph, *isolate(graph, location.suspects), self._config.voltage_min_pu)
+        unmovable = [graph.edges[e].name for e in task.blocked & present - now.ready]
+        if unmovable:
+            raise NoPlanError(f"{', '.join(unmovable)} cannot be opened")
+        judge = self._judge(image, graph, calm, groups, present)
+        found = restore(task, judge)
+        if found is None:
+            raise NoPlanError("no state of the switches holds the limits")
+        try:
+            steps = switching(task, present, found.candidate.closed, self.groups, judge)
+        except UnsafePlanError as error:
+            raise NoPlanError(str(error)) from error
+        total_w = sum(zone.load_va.real for zone in graph.zones)
+        served_w = found.candidate.estimate.served_w
+        return Plan(
+            zone=" or ".join(place.name(graph) for place in location.suspects),
+            steps=steps,
+            dead=task.dead,
+            blocked=task.blocked,
+            notes={
+                "likelihood": round(location.ranked[0][1], 3),
+                "served_kw": round(served_w / 1e3, 1),
+                "out_kw": round((total_w - served_w) / 1e3, 1),
+                "operations": float(found.candidate.operations),
+                "voltage_min_pu": round(found.verdict.voltage_min_pu, 4),
+            },
+        )
+
+    def back(
+        self, image: ProcessImage, now: Field, calm: Calm, groups: Mapping[str, GroupState]
+    ) -> Plan:
+        """The way back to how the feeder stood, once the fault is mended.
+
+        Raises:
+            NoPlanError: why there is none.
+        """
+        graph = self._graph(calm.closed, now.ready, self._factors(calm, now.closed))
+        stuck = [graph.edges[e].name for e in (calm.closed ^ now.closed) - now.ready]
+        if stuck:
+            raise NoPlanError(f"{', '.join(stuck)} cannot be moved")
+        task = Task(graph, frozenset(), frozenset(), self._config.voltage_min_pu)
+        judge = self._judge(image, graph, calm, groups, now.closed)
+        try:
+            steps = switching(task, now.closed, calm.closed, self.groups, judge)
+        except UnsafePlanError as error:
+            raise NoPlanError(str(error)) from error
+        return Plan("", steps, frozenset(), frozenset(), {})
+
+    def live(self, closed: Edges) -> frozenset[int]:
+        """Zones with voltage for a set of closed switches."""
+        every = frozenset(range(len(self._config.switches)))
+        return live_zones(feed(self._graph(closed, every, {}), closed))
+
+    def _graph(self, closed: Edges, ready: Edges, factors: Mapping[str, float]) -> Graph:
+        switches = [
+            SwitchSpec(s.name, s.branch, n in closed, movable=n in ready)
+            for n, s in enumerate(self._config.switches)
+        ]
+        capacities_w = dict(self._config.capacities_w)
+        return build_graph(self._model.network, switches, capacities_w, factors)
+
+    def _factors(self, calm: Calm, present: Edges) -> dict[str, float]:
+        """Load by bus as a share of nominal: as it flowed before, cold where it was out since."""
+        every = frozenset(range(len(self._config.switches)))
+        graph = self._graph(calm.closed, every, {})
+        injected = {self.zone_of(e): 0.0 for e in calm.injected_w}
+        for element, power_w in calm.injected_w.items():
+            injected[self.zone_of(element)] += power_w
+        shares = zone_factors(graph, calm.closed, calm.flows_va, injected)
+        live = live_zones(feed(graph, present))
+        cold = self._config.cold_load_factor
+        return {
+            bus: shares[n] * (1.0 if n in live else cold)
+            for n, zone in enumerate(graph.zones)
+            for bus in zone.buses
+        }
+
+    def _locate(
+        self, image: ProcessImage, graph: Graph, now: Field, calm: Calm, tripped: int
+    ) -> Location:
+        config = self._config
+        flags = {}
+        for number in calm.closed:
+            # a flag from before says nothing of this fault
+            known = number in now.readable and number not in calm.flagged
+            seen = bool(now.flags.get(number)) and known
+            directed = bool(config.switches[number].reverse) and seen
+            ahead = (number not in now.reverse) == self._points_ahead(graph, calm.closed, number)
+            flags[number] = Flag(seen, ahead if directed else None, known=known)
+        phases = now.flags.get(tripped, frozenset())
+        relay = config.switches[tripped]
+        amps, ohm = (image.good_value(p) if p else None for p in (relay.fault_a, relay.fault_ohm))
+        record = Seen(amps, ohm) if amps and ohm is not None and phases else None
+        self._set_points(image)
+        self._model.scale_loads(np.ones((3, 2)), self._factors(calm, calm.closed))
+        for element, power_w in calm.injected_w.items():
+            self._model.set_injection(element, power_w, 0.0)
+        study = FaultStudy(self._model, graph, calm.closed, {}, tripped)
+        machines = [self.zone_of(element) for element in config.machines]
+        evidence = Evidence(flags, tripped, record, phases)
+        location = locate(graph, calm.closed, machines, evidence, study.likelihood)
+        if location is None:
+            raise NoPlanError("the feeder was not radial before the fault")
+        return location
+
+    def _points_ahead(self, graph: Graph, closed: Edges, number: int) -> bool:
+        """Whether away from the substation is from the first of an edge's ends to the second."""
+        fed = feed(graph, closed)
+        if fed is None or number not in fed.through:
+            return True
+        return graph.edges[number].ends[1] == fed.order[fed.through.index(number)]
+
+    def _judge(
+        self,
+        image: ProcessImage,
+        graph: Graph,
+        calm: Calm,
+        groups: Mapping[str, GroupState],
+        present: Edges,
+    ) -> AcJudge:
+        """The power flow of what comes back: DERs that were out give nothing but may draw."""
+        config, live = self._config, live_zones(feed(graph, present))
+        self._set_points(image)
+        self._model.scale_loads(np.ones((3, 2)), self._factors(calm, present))
+        now_w = {element: image.good_value(point) for element, point in config.ders}
+        for group in config.groups:
+            state = groups.get(group.group_id)
+            now_w[group.element] = None if state is None else state.power_w
+        for element, before_w in calm.injected_w.items():
+            stays = self.zone_of(element) in live
+            power_w = now_w.get(element) if stays else None
+            self._model.set_injection(element, min(before_w, power_w or 0.0), 0.0)
+        return AcJudge(self._model, graph, config.voltage_min_pu, config.voltage_max_pu)
+
+    def _set_points(self, image: ProcessImage) -> None:
+        for element, point in self._config.regulators:
+            tap = image.good_value(point)
+            if tap is not None:
+                self._model.set_tap(element, round(tap))
+        for element, point in self._config.capacitors:
+            closed = image.good_value(point)
+            if closed is not None:
+                self._model.set_capacitor(element, closed=closed == 1.0)
