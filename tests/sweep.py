@@ -20,11 +20,11 @@ def sweep(graph: Graph, fed: Feed) -> tuple[dict[int, float], float, dict[int, f
         for n, e in enumerate(fed.through):
             if e >= 0:
                 fresh[n] = fresh[up[n]] - graph.edges[e].drop_pu_per_va * amps[n]
-        change = max(abs(a - b) for a, b in zip(volts, fresh, strict=True))
+        change = max((abs(a - b) for a, b in zip(volts, fresh, strict=True)), default=0.0)
         volts = fresh
         if change < 1e-10:
             break
-        if min(map(abs, volts)) < 0.3:
+        if min(map(abs, volts), default=1.0) < 0.3:
             break  # collapsed
     losses = sum(
         graph.edges[e].drop_pu_per_va.real * abs(amps[n]) ** 2

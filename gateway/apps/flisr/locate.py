@@ -22,8 +22,9 @@ _WRONG_WAY, _DER_SEEN = 0.002, 0.5
 _TRIPPED_ELSEWHERE = 1e-4
 #: So likely is what a relay saw at least, whatever the model says: a locator can be wrong.
 _RELAY_WRONG = 1e-2
-#: A place at least this likely is isolated as well: with every indicator read, and with some not.
-_SUSPECT, _SUSPECT_BLIND = 0.25, 0.02
+#: A place this likely beside the likeliest is isolated as well: with every indicator read, and
+#: with some not.
+_SUSPECT, _SUSPECT_BLIND = 0.33, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,8 @@ class Location:
     @property
     def suspects(self) -> tuple[Place, ...]:
         """All places that are to be isolated."""
-        least = _SUSPECT_BLIND if self.blind else _SUSPECT
-        return tuple(place for place, p in self.ranked if p >= least) or (self.best,)
+        least = self.ranked[0][1] * (_SUSPECT_BLIND if self.blind else _SUSPECT)
+        return tuple(place for place, p in self.ranked if p >= least)
 
 
 #: How well a fault at a place, on some phases, explains what the relay recorded; by the model.

@@ -86,8 +86,11 @@ class Planner:
             NoPlanError: why there is none.
         """
         present = now.closed | (now.unknown & calm.closed)
-        graph = self._graph(calm.closed, now.ready, self._factors(calm, present))
-        location = self._locate(image, graph, now, calm, min(tripped))
+        # what has opened and cannot be told to close again is open for good
+        closed = calm.closed & (present | now.ready)
+        graph = self._graph(closed, now.ready, self._factors(calm, present))
+        whole = self._graph(calm.closed, now.ready, {})
+        location = self._locate(image, whole, now, calm, min(tripped))
         task = Task(graph, *isolate(graph, location.suspects), self._config.voltage_min_pu)
         unmovable = [graph.edges[e].name for e in task.blocked & present - now.ready]
         if unmovable:
