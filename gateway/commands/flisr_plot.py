@@ -16,14 +16,14 @@ from gateway.site.flisr_case import FlisrCase
 from gateway.site.flisr_study import FlisrStudy, Outcome
 
 _LIVE, _OTHER, _DARK, _FAULT = "#0B5FA5", "#C77700", "#B8BDC6", "#B00020"
-_SIZE_IN = (15.0, 6.0)
+_SIZE_IN = (15.0, 4.8)
 Places = dict[str, tuple[float, float]]
 
 
 def page(case: FlisrCase, study: FlisrStudy, outcome: Outcome, element: str) -> str:
     """One HTML page: three drawings of the feeder, and the switching in order."""
     network = study.engine.network
-    places = _coordinates(case) or _layout(network)
+    places = _beside(network, _coordinates(case)) or _layout(network)
     isolated = outcome.before - outcome.task.blocked
     tripped = frozenset(
         number
@@ -64,23 +64,22 @@ def _draw(axes: Axes, study: FlisrStudy, places: Places, closed: Edges, outcome:
     other_open = network.open_branches - switches.keys()
     live = energised(network, is_open | other_open, [s.name for s in graph.sources])
     own = energised(network, is_open | other_open, [graph.sources[0].name])
-    dead = {b for zone in outcome.task.dead for b in graph.zones[zone].buses}
     fed = live_zones(feed(graph, closed))
+    gone = outcome.task.dead - fed
+    dead = {bus for zone in gone for bus in graph.zones[zone].buses}
     for name, branch in network.branches.items():
         first, second = (places.get(bus) for bus in branch.ends)
         if first is None or second is None:
             continue
         number = switches.get(name)
-        ink = _ink(branch.ends, live, own, dead if not fed & outcome.task.dead else set())
         shut = number is None or number in closed
-        axes.plot(*zip(first, second, strict=True), color=ink if shut else _DARK,
-                  lw=1.6, ls="-" if shut else ":", zorder=1)  # fmt: skip
-        if number is not None and not graph.edges[number].both_ends:
+        ink = _ink(branch.ends, live, own, dead) if shut else _DARK
+        axes.plot(*zip(first, second, strict=True), color=ink, lw=1.6, ls="-" if shut else ":")
+        if number is not None and (not graph.edges[number].both_ends or not shut):
             middle = ((first[0] + second[0]) / 2, (first[1] + second[1]) / 2)
-            face = "black" if number in closed else "white"
-            axes.plot(*middle, "s", ms=6, mfc=face, mec="black", zorder=3)
-            axes.annotate(graph.edges[number].name, middle, (4, 4), textcoords="offset points",
-                          fontsize=8)  # fmt: skip
+            axes.plot(*middle, "s", ms=6, mfc="black" if shut else "white", mec="black", zorder=3)
+            label = graph.edges[number].name
+            axes.annotate(label, middle, (4, 4), textcoords="offset points", fontsize=8)
     for bus in network.loads_va:
         if bus in places:
             axes.plot(*places[bus], ".", ms=4, zorder=2, color=_ink((bus,), live, own, dead))
@@ -102,6 +101,20 @@ def _coordinates(case: FlisrCase) -> Places:
     path = case.path.parent / case.file.coordinates
     with path.open(encoding="utf-8", newline="") as file:
         return {row["bus"]: (float(row["x"]), float(row["y"])) for row in csv.DictReader(file)}
+
+
+def _beside(network: Network, places: Places) -> Places:
+    """Buses without coordinates a little off the neighbour that has some."""
+    width = max((x for x, _ in places.values()), default=0.0) - min(
+        (x for x, _ in places.values()), default=0.0
+    )
+    found = dict(places)
+    for branch in network.branches.values():
+        for bus in branch.ends:
+            if bus not in found and branch.other(bus) in places:
+                x, y = places[branch.other(bus)]
+                found[bus] = (x + 0.05 * width, y)
+    return found
 
 
 def _layout(network: Network) -> Places:
