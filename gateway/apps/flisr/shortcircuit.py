@@ -15,6 +15,9 @@ _LEAST_OHM, _FITS = 0.01, 2
 #: A locator and the model agree to this share of a reactance, this many ohm, this share of current.
 _REACTANCE_SHARE, _REACTANCE_OHM, _CURRENT_SHARE = 0.02, 0.005, 0.02
 
+#: A bus so many spreads off is not looked at closer.
+_HOPELESS = 8.0
+
 
 class FaultStudy:
     """Short circuits on the model with its switches as they were.
@@ -93,25 +96,20 @@ class FaultStudy:
 
     def _fit(self, bus: str, phases: frozenset[int], seen: Seen) -> float:
         """The same of a bus: its fault resistance is what explains the current best."""
-        ohm = _LEAST_OHM
-        if not self._solve(bus, sorted(phases), ohm):
-            return 0.0
-        for _ in range(_FITS):
-            now = self._relay(phases)
+        ohm, spread = _LEAST_OHM, _REACTANCE_SHARE * seen.reactance_ohm + _REACTANCE_OHM
+        off = now = None
+        for _ in range(_FITS + 1):
+            now = self._relay(phases) if self._solve(bus, sorted(phases), ohm) else None
             if now is None:
+                return 0.0
+            off = (now.reactance_ohm - seen.reactance_ohm) / spread
+            if abs(off) > _HOPELESS:  # the reactance hardly hangs on the fault's resistance
                 return 0.0
             wanted = math.sqrt(max((now.voltage_v / seen.current_a) ** 2 - now.reactance_ohm**2, 0))
             ohm = max(_LEAST_OHM, ohm + wanted - now.resistance_ohm)
-            if not self._solve(bus, sorted(phases), ohm):
-                return 0.0
-        now = self._relay(phases)
-        if now is None:
-            return 0.0
-        reactance = (now.reactance_ohm - seen.reactance_ohm) / (
-            _REACTANCE_SHARE * seen.reactance_ohm + _REACTANCE_OHM
-        )
+        assert now is not None and off is not None  # noqa: S101,PT018 - it ran
         current = (now.current_a / seen.current_a - 1.0) / _CURRENT_SHARE
-        return math.exp(-0.5 * (reactance**2 + current**2))
+        return math.exp(-0.5 * (off**2 + current**2))
 
     def _solve(self, bus: str, phases: Sequence[int], ohm: float) -> bool:
         self._model.set_fault(bus, tuple(phases), ohm)
