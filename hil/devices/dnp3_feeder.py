@@ -22,8 +22,9 @@ METERS_ADDRESS, _FIRST_REGULATOR, _FIRST_CAPACITOR = 10, 11, 21
 
 
 class Dnp3Feeder:
-    """Stations of the feeder's controls: ``reg_NAME`` from 11 and capacitors from 21, in the
-    scenario's order.
+    """Stations of the feeder's controls.
+
+    Regulators are ``reg_NAME`` from address 11, capacitors stand from 21, in the scenario's order.
 
     Args:
         scenario: its regulators, capacitors and the profile of its meters.

@@ -19,7 +19,9 @@ def run_uncontrolled(plant: Plant, log: TruthLog, until_s: float) -> None:
 
     Where the scenario is about an outage its relays act, and a crew switches by hand.
     """
-    by_hand = None if plant.scenario.outage is None else ByHand(plant.scenario, plant.scenario.outage)
+    by_hand = (
+        None if plant.scenario.outage is None else ByHand(plant.scenario, plant.scenario.outage)
+    )
     snapshot = plant.step(plant.uncontrolled(plant.time_s), 0.0)
     log.write(snapshot)
     while plant.time_s < until_s - 1e-9:

@@ -78,20 +78,37 @@ class Supply:
     Attributes:
         zones: those that a source reaches on every phase, each by a bus of it.
         served_w: load that is supplied.
+        customers: all of them.
         customers_out: without supply.
         faults: those burning or lying in wait.
         locked: switches whose relay is locked out.
+        by_relay: switches that moved last by their relay, not by a command.
         closed_onto_fault: commands since start that closed a switch onto a fault.
         paralleled: times since start that a loop was made or sources were joined.
     """
 
     zones: tuple[str, ...]
     served_w: float
+    customers: int
     customers_out: int
     faults: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
+    by_relay: tuple[str, ...] = ()
     closed_onto_fault: int = 0
     paralleled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Relays:
+    """What relays say beside the positions they want.
+
+    Attributes:
+        by_relay: switches they moved last, not a command.
+        locked: switches locked out.
+    """
+
+    by_relay: frozenset[str] = frozenset()
+    locked: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -129,23 +146,24 @@ class Ledger:
     def see(
         self,
         open_lines: Collection[str],
-        commanded: Iterable[str],
+        closed: Collection[str],
         load_w: Mapping[str, float],
         time_s: float,
-        locked: Collection[str] = (),
+        relays: Relays,
     ) -> Supply:
         """Count one step.
 
         Args:
             open_lines: lines that are open now.
-            commanded: switches that a command, not a relay, has just closed.
+            closed: switches that have just closed.
             load_w: present demand by load.
             time_s: simulated time.
-            locked: switches locked out.
+            relays: what they did.
         """
         live = self.grid.live(open_lines)
+        commanded = set(closed) - relays.by_relay
         faults = [fault for fault in self.scenario.fault if fault.present(time_s)]
-        if any(commanded) and any(self._newly_live(fault, live) for fault in faults):
+        if commanded and any(self._newly_live(fault, live) for fault in faults):
             self._onto_fault += 1
         parallels = self.grid.parallels(open_lines)
         self._paralleled += max(parallels - self._parallels, 0)
@@ -156,9 +174,11 @@ class Ledger:
         return Supply(
             zones=tuple(bus for bus, buses in self.zones.items() if not buses & dead),
             served_w=sum(power for name, power in load_w.items() if name in served),
+            customers=sum(self.customers.values()),
             customers_out=sum(n for name, n in self.customers.items() if name not in served),
             faults=tuple(fault.name for fault in faults),
-            locked=tuple(sorted(locked)),
+            locked=tuple(sorted(relays.locked)),
+            by_relay=tuple(sorted(relays.by_relay)),
             closed_onto_fault=self._onto_fault,
             paralleled=self._paralleled,
         )

@@ -40,9 +40,11 @@ def _outage(snapshot: Snapshot, supply: Supply) -> dict[str, Any]:
         "switches": {name: flow.closed for name, flow in snapshot.switches.items()},
         "zones": list(supply.zones),
         "served_kw": round(supply.served_w / 1e3, 3),
+        "customers": supply.customers,
         "customers_out": supply.customers_out,
         "faults": list(supply.faults),
         "locked": list(supply.locked),
+        "by_relay": list(supply.by_relay),
         "closed_onto_fault": supply.closed_onto_fault,
         "paralleled": supply.paralleled,
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hil.plant.engine import Feeder
 from hil.plant.equipment import Contact, TapChanger
-from hil.plant.supply import Ledger, Supply
+from hil.plant.supply import Ledger, Relays, Supply
 from hil.scenario import Der, Scenario
 
 
@@ -89,8 +89,7 @@ class Plant:
     caps: dict[str, Contact] = field(init=False)
     switches: dict[str, Contact] = field(init=False)
     _ledger: Ledger | None = None
-    _by_relay: frozenset[str] = frozenset()
-    _locked: frozenset[str] = frozenset()
+    _relays: Relays = field(default_factory=Relays)
 
     def __post_init__(self) -> None:
         self.taps = {r.name: TapChanger(r.tap, r.step_s) for r in self.scenario.regulator}
@@ -127,7 +126,7 @@ class Plant:
 
     def hear_relays(self, by_relay: Collection[str], locked: Collection[str]) -> None:
         """Which switches their relays moved last, not a command, and which are locked out."""
-        self._by_relay, self._locked = frozenset(by_relay), frozenset(locked)
+        self._relays = Relays(frozenset(by_relay), frozenset(locked))
 
     def step(self, injections: Mapping[str, Injection], elapsed_s: float) -> Snapshot:
         """Advance by ``elapsed_s`` simulated seconds (0 solves the present again).
@@ -154,10 +153,8 @@ class Plant:
         self.feeder.solve()
         supply = None
         if self._ledger is not None:
-            commanded = [n for n in moved - self._by_relay if self.switches[n].closed]
-            supply = self._ledger.see(
-                self._open_lines, commanded, load_w, self.time_s, self._locked
-            )
+            closed = [name for name in moved if self.switches[name].closed]
+            supply = self._ledger.see(self._open_lines, closed, load_w, self.time_s, self._relays)
         return self._snapshot(frozenset(node.partition(".")[0] for node in live), supply)
 
     def uncontrolled(self, time_s: float) -> dict[str, Injection]:
