@@ -180,7 +180,10 @@ class OutageRunner:
         return flisr | {"steps": list(self._timed(flisr.get("steps", ()), "at_ms"))}
 
     def _timed(self, entries: Any, key: str) -> tuple[dict[str, Any], ...]:
-        return tuple(entry | {"time_s": self._simulated_s(entry[key])} for entry in entries)
+        """Entries that have a time, in simulated time as well."""
+        return tuple(
+            entry | {"time_s": self._simulated_s(entry[key])} for entry in entries if entry.get(key)
+        )
 
 
 def _in_words(step: HandStep) -> str:

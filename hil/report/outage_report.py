@@ -36,6 +36,7 @@ def write_outage_report(
     parts = [
         *_opening(record, score),
         *_pictures(ours, theirs, record, drawing),
+        *_account(record),
         *_events("What happened, with the gateway", events),
         *_events("The same without it: relays, and a crew by hand", others),
         html.heading("How it was measured"),
@@ -146,6 +147,20 @@ def _pictures(
         ),
         html.heading("Customers out"),
         html.figure(plot, "Same scenario, same seed: with the gateway and without it."),
+    ]
+
+
+def _account(record: OutageRecord) -> list[str]:
+    """What FLISR says of itself at the end."""
+    if record.flisr is None:
+        return [
+            html.paragraph("The gateway gives no account of FLISR: nothing was restored by it.")
+        ]
+    said = {key: record.flisr.get(key) for key in ("phase", "zone", "notes")}
+    lines = [f"{key}: {value}" for key, value in said.items() if value]
+    return [
+        html.heading("FLISR's own account"),
+        html.bullets([*lines, *(f"alarm: {text}" for text in record.flisr.get("alarms", ()))]),
     ]
 
 
