@@ -148,10 +148,68 @@ class Microgrid(_Strict):
     load_var: float
 
 
+class HandStep(_Strict):
+    """A switch operated by a dispatcher and a crew where nobody restores automatically.
+
+    Attributes:
+        after: what it waits for: a relay's lockout, or the repair.
+        after_s: how long after that.
+    """
+
+    after: Literal["lockout", "repair"]
+    after_s: float = Field(ge=0)
+    switch: Name
+    close: bool
+
+
+class Lapse(_Strict):
+    """A stretch of time in which nothing is expected, played in steps of ``step_s``."""
+
+    from_s: float = Field(ge=0)
+    to_s: Positive
+    step_s: float = Field(gt=0, le=300)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.to_s <= self.from_s:
+            raise ValueError("to_s must be above from_s")
+        return self
+
+
+class Outage(_Strict):
+    """Who is without supply when a zone is, and how it would be restored by hand.
+
+    Attributes:
+        customers_per_kw: customers a kW of nominal load; each load is at least one.
+        repaired_s: when the crew hands back its permits; 0 if there is nothing to repair.
+        by_hand: what is switched without FLISR, assumed.
+        lapse: when the clock runs in long steps.
+    """
+
+    customers_per_kw: Positive
+    repaired_s: float = Field(default=0.0, ge=0)
+    by_hand: tuple[HandStep, ...] = ()
+    lapse: tuple[Lapse, ...] = ()
+
+    def repaired(self, time_s: float) -> bool:
+        """Whether permits have been handed back."""
+        return 0 < self.repaired_s <= time_s
+
+    def step_s(self, time_s: float, usual_s: float) -> float:
+        """How long a step from a time on is."""
+        for lapse in self.lapse:
+            if lapse.from_s <= time_s < lapse.to_s - 1e-9:
+                return min(lapse.step_s, lapse.to_s - time_s)
+        return usual_s
+
+
 class Scenario(_Strict):
     """One scenario file.
 
     Attributes:
+        head: OpenDSS line whose flow is the feeder head's; without it the regulators' is.
+        meters: profile of the station with the feeder's meters.
+        outage: what an outage does, where the scenario is about one.
         dnp3: devices that speak DNP3 rather than Modbus or SunSpec, by their name on the bus.
         csip: SunSpec inverters that come to the gateway over IEEE 2030.5, behind a CSIP client.
     """
@@ -173,6 +231,26 @@ class Scenario(_Strict):
     fault: tuple[Fault, ...] = ()
     dnp3: tuple[Name, ...] = ()
     csip: tuple[Name, ...] = ()
+    head: str = ""
+    meters: Name = "dnp3_feeder_meters"
+    outage: Outage | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = {switch.name for switch in self.switch}
+        by_hand = () if self.outage is None else self.outage.by_hand
+        if unknown := [step.switch for step in by_hand if step.switch not in names]:
+            raise ValueError(f"by_hand names switches there are none of: {', '.join(unknown)}")
+        return self
+
+    @cached_property
+    def poi(self) -> str | None:
+        """The first microgrid, where there is one."""
+        return next((der.name for der in self.der if der.kind == "microgrid"), None)
+
+    def step_after(self, time_s: float) -> float:
+        """Simulated seconds from a time to the next step."""
+        return self.step_s if self.outage is None else self.outage.step_s(time_s, self.step_s)
 
     @cached_property
     def ders(self) -> dict[str, Der]:

@@ -4,7 +4,8 @@
 device to plant     ``{"hello": NAME}`` once, then after each step what the device does:
                     a DER ``{"seq", "p_w", "q_var"}``, the feeder PLC ``{"seq", "taps": {NAME:
                     TAP}, "caps": {NAME: BOOL}}``, the switchgear ``{"seq", "switches": {NAME:
-                    CLOSED}}``.
+                    CLOSED}, "by_relay": [NAME], "locked": [NAME]}``: moved last by its relay
+                    and not by a command, and locked out.
 plant to device     ``{"seq", "time_s", "elapsed_s", "hz", ...}`` each step: a DER gets
                     ``v_v`` (V: to neutral by phase, or the one line-to-line voltage), ``v_pu``,
                     ``sun`` (0..1), ``p_w`` and ``q_var`` as solved; the feeder PLC gets

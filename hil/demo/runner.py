@@ -13,6 +13,7 @@ from hil.demo.client import ClientError, OperatorClient
 from hil.demo.endings import end_all
 from hil.demo.errors import DemoError
 from hil.demo.northbound import UtilityMaster
+from hil.demo.notes import plant_notes
 from hil.demo.reference import run_uncontrolled
 from hil.demo.script import play, steps_within
 from hil.demo.session import GATEWAY, ONLINE, Session
@@ -21,7 +22,6 @@ from hil.demo.table import View
 from hil.demo.truthtail import TruthTail
 from hil.report.record import Exchange, Northbound, Recording, Samples
 from hil.report.run import Run
-from hil.scenario import Scenario
 
 GROUP = "mg680"
 _FOLLOW_EVERY_S, _SAMPLE_EVERY_S, _DRAW_EVERY_S = 0.1, 0.5, 0.25
@@ -200,7 +200,7 @@ class Runner:
         scenario = self.session.bench.scenario
         recording = Recording(
             title=scenario.title,
-            notes=_notes(scenario),
+            notes=plant_notes(scenario),
             poi=(GROUP, scenario.ders[GROUP].s_max_va),
             cycle_s=self.session.facts.cycle_s * self.session.time_scale,
             time_scale=self.session.time_scale,
@@ -233,18 +233,3 @@ class Runner:
             }
             for name, der in self._status.get("sep2", {}).items()
         }
-
-
-def _notes(scenario: Scenario) -> tuple[str, ...]:
-    """What the plant is and the DMS's model is not."""
-    off, noise = scenario.mismatch, scenario.noise
-    plant = (
-        "The plant is not the model the DMS holds: line lengths differ by up to "
-        f"{off.line_length_pct:g} %, each load by up to {off.load_pct:g} % and a slow wobble of "
-        f"{off.load_wobble_pct:g} %, each PV site's sun by {off.sun_wobble_pct:g} %."
-    )
-    meters = (
-        f"Devices measure with noise: {noise.voltage_pct:g} % of voltage, {noise.power_pct:g} % of "
-        f"power, {noise.frequency_hz:g} Hz (standard deviations). Seed {scenario.seed}."
-    )
-    return plant, meters

@@ -9,9 +9,11 @@ from rich.table import Table
 
 from hil.report.csip import told
 from hil.report.northbound import summary
+from hil.report.outage import OutageRun, outage_verdict
 from hil.report.record import Northbound, Recording
 from hil.report.report import verdict
 from hil.report.score import Value
+from hil.report.sequence import OutageRecord, sequence
 
 
 def print_summary(score: dict[str, Value], recording: Recording, folder: Path) -> None:
@@ -28,6 +30,57 @@ def print_summary(score: dict[str, Value], recording: Recording, folder: Path) -
         table.add_row(what, value)
     console.print(table)
     console.print(f"Report: {folder / 'report.html'} and report.json", soft_wrap=True)
+
+
+def print_outage(
+    score: dict[str, Value], record: OutageRecord, run: OutageRun, folder: Path
+) -> None:
+    """Verdict, sequence with times and customer minutes of an outage, on standard output."""
+    good, sentence = outage_verdict(score)
+    console = Console(highlight=False)
+    console.print(sentence, style="bold green" if good else "bold red")
+    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    for name in ("at, s", "who", "what", "customers out"):
+        table.add_column(name, justify="right" if name in ("at, s", "customers out") else "left")
+    for event in sequence(run, record):
+        table.add_row(f"{event.at_s:.0f}", event.who, event.what, str(event.customers_out))
+    console.print(table)
+    figures = Table.grid(padding=(0, 2))
+    for what, value in _outage_rows(score):
+        figures.add_row(what, value)
+    console.print(figures)
+    if not score["flisr"]:
+        console.print("The gateway gives no account of FLISR: nothing was restored by it.")
+    console.print(f"Report: {folder / 'report.html'} and report.json", soft_wrap=True)
+
+
+def _outage_rows(score: dict[str, Value]) -> list[tuple[str, str]]:
+    by_hand = _seconds(score["lockout_to_last_restored_without_s"])
+    most = score["customers_out_max"]
+    return [
+        (
+            "customer minutes interrupted",
+            f"{score['cmi']:.0f}, {score['cmi_without']:.0f} without the gateway",
+        ),
+        (
+            "lockout to last restored",
+            f"{_seconds(score['lockout_to_last_restored_s'])}, by hand {by_hand}",
+        ),
+        (
+            "customers out",
+            f"{most} of {score['customers']} at most, {score['customers_out_at_end']} at the end",
+        ),
+        ("closed onto the fault", str(score["closed_onto_fault"])),
+        ("loops or joined sources", str(score["paralleled"])),
+        (
+            "messages and commands",
+            f"{score['group_messages']} group messages, {score['commands_sent']} commands taken",
+        ),
+    ]
+
+
+def _seconds(value: Value) -> str:
+    return "never" if value is None else f"{value:.0f} s"
 
 
 def _rows(score: dict[str, Value]) -> list[tuple[str, str]]:

@@ -70,7 +70,7 @@ def build_stations(scenario: Scenario, name: str, fresh: Callable[[], bool]) -> 
         KeyError: no such device.
     """
     if name == FEEDER_PLC:
-        return dnp3_feeder.Dnp3Feeder(fresh)
+        return dnp3_feeder.Dnp3Feeder(scenario, fresh)
     if name == SWITCHGEAR:
         return dnp3_switchgear.Dnp3Switchgear(scenario, fresh)
     der = scenario.ders[name]

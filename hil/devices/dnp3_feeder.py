@@ -1,4 +1,4 @@
-"""The feeder's controls as DNP3 outstations on one line: meters, three regulators, two capacitors.
+"""The feeder's controls as DNP3 outstations on one line: meters, regulators, capacitors.
 
 At start every output shows the present position, so controls that nobody operates move nothing.
 A regulator or capacitor in local refuses controls with status LOCAL.
@@ -12,30 +12,38 @@ from typing import Any
 from py1815.control import CommandStatus
 
 from hil.devices.dnp3_station import Station, Take
+from hil.scenario import Scenario
 from hil.wire import Message, number
 
 _PHASES = ("a", "b", "c")
 _NODE_PHASE = {"a": "1", "b": "2", "c": "3"}
-#: Link addresses on the line.
-METERS_ADDRESS = 10
-ADDRESSES = {"reg_a": 11, "reg_b": 12, "reg_c": 13, "cap675": 21, "cap611": 22}
+#: Link addresses on the line: the meters', the first regulator's, the first capacitor's.
+METERS_ADDRESS, _FIRST_REGULATOR, _FIRST_CAPACITOR = 10, 11, 21
 
 
 class Dnp3Feeder:
     """Stations of the feeder's controls.
 
+    Regulators are ``reg_NAME`` from address 11, capacitors stand from 21, in the scenario's order.
+
     Args:
+        scenario: its regulators, capacitors and the profile of its meters.
         fresh: asked whether plant data is young enough to be shown as measured.
 
     Attributes:
         stations: all of them, for the server.
     """
 
-    def __init__(self, fresh: Callable[[], bool]) -> None:
-        self._meters = Station(METERS_ADDRESS, "dnp3_feeder_meters", fresh=fresh)
+    def __init__(self, scenario: Scenario, fresh: Callable[[], bool]) -> None:
+        self._scenario = scenario
+        self._meters = Station(METERS_ADDRESS, scenario.meters, fresh=fresh)
+        regulators = [f"reg_{regulator.name}" for regulator in scenario.regulator]
         self._own = {
-            name: Station(address, _profile(name), self._take(name), fresh)
-            for name, address in ADDRESSES.items()
+            name: Station(_FIRST_REGULATOR + n, "dnp3_regulator", self._take(name), fresh)
+            for n, name in enumerate(regulators)
+        } | {
+            c.name: Station(_FIRST_CAPACITOR + n, "dnp3_capacitor", self._take(c.name), fresh)
+            for n, c in enumerate(scenario.capacitor)
         }
         self.stations = (self._meters, *self._own.values())
         self._started = False
@@ -47,21 +55,21 @@ class Dnp3Feeder:
 
     def on_step(self, message: Message) -> Message:
         """Show a step's measurements and answer with the positions asked for."""
-        for phase, tap in message["taps"].items():
-            self._show(f"reg_{phase}", "tap", tap, message["tap_ops"][phase])
+        for name, tap in message["taps"].items():
+            self._show(f"reg_{name}", "tap", tap, message["tap_ops"][name])
         for name, closed in message["caps"].items():
             self._show(name, "closed", closed, message["cap_ops"][name])
         self._started = True
         self._show_meters(message)
         return {
-            "taps": {p: round(self._own[f"reg_{p}"].get("tap_cmd")) for p in _PHASES},
-            "caps": {c: bool(self._own[c].get("cmd")) for c in ("cap675", "cap611")},
+            "taps": {n: round(self._own[f"reg_{n}"].get("tap_cmd")) for n in message["taps"]},
+            "caps": {n: bool(self._own[n].get("cmd")) for n in message["caps"]},
         }
 
     def on_site(self, command: dict[str, Any]) -> None:
         """Someone at the cabinet: ``{"local": true}`` for all, or ``{"local": {NAME: bool}}``.
 
-        Names are ``reg_a``, ``reg_b``, ``reg_c``, ``cap675``, ``cap611``.
+        Names are ``reg_NAME`` for the scenario's regulators, and its capacitors'.
         """
         local = command.get("local")
         for name, station in self._own.items():
@@ -86,6 +94,9 @@ class Dnp3Feeder:
                 put(f"head_{quantity}_{phase}", value)
             put(f"head_{quantity}", sum(message[key]))
         put("hz", number(message, "hz"))
+        if "repaired" in self._meters.bank.rows:
+            outage = self._scenario.outage
+            put("repaired", outage is not None and outage.repaired(number(message, "time_s")))
         self._scans += 1
         put("watchdog", self._scans)
 
@@ -100,7 +111,3 @@ class Dnp3Feeder:
             return CommandStatus.SUCCESS
 
         return take
-
-
-def _profile(name: str) -> str:
-    return "dnp3_regulator" if name.startswith("reg") else "dnp3_capacitor"

@@ -33,7 +33,9 @@ class Dnp3Switchgear:
     """
 
     def __init__(self, scenario: Scenario, fresh: Callable[[], bool]) -> None:
-        self._relays = {s.name: Protection(s.kind, s.pickup_a) for s in scenario.switch}
+        self._relays = {
+            s.name: Protection(s.kind, s.pickup_a, closed=s.closed) for s in scenario.switch
+        }
         self._own = {
             s.name: Station(_FIRST_ADDRESS + n, f"dnp3_{s.kind}", self._take(s.name), fresh)
             for n, s in enumerate(scenario.switch)
@@ -56,7 +58,12 @@ class Dnp3Switchgear:
             relay.step(seen["amps"], powers, elapsed_s)
             self._show(name, seen, powers)
         self._started = True
-        return {"switches": {name: relay.closed for name, relay in self._relays.items()}}
+        relays = self._relays.items()
+        return {
+            "switches": {name: relay.closed for name, relay in relays},
+            "by_relay": [name for name, relay in relays if relay.by_itself],
+            "locked": [name for name, relay in relays if relay.lockout],
+        }
 
     def on_site(self, command: dict[str, Any]) -> None:
         """Someone at a control: ``{"local": true}`` for all, or ``{"local": {NAME: bool}}``."""
@@ -80,8 +87,10 @@ class Dnp3Switchgear:
         put("p", total.real)
         put("q", total.imag)
         put("fault_reverse", relay.indicators.reverse)
-        for point, value in (("tripped", relay.tripped), ("lockout", relay.lockout),
-                             ("shots", relay.shots)):  # fmt: skip
+        report = relay.report
+        kept = {"tripped": relay.tripped, "lockout": relay.lockout, "shots": relay.shots,
+                "fault_i": report.current_a, "fault_x": report.reactance_ohm}  # fmt: skip
+        for point, value in kept.items():
             if point in station.bank.rows:
                 put(point, value)
 

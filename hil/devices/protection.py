@@ -40,6 +40,27 @@ class Indicators:
 
 
 @dataclass(slots=True)
+class FaultReport:
+    """What a relay keeps of the last fault, as a fault locator does; a reset leaves it.
+
+    Attributes:
+        current_a: largest phase current.
+        reactance_ohm: Q / I^2 of that phase: apparent reactance to the fault, below 0 towards the
+            substation.
+    """
+
+    current_a: float = 0.0
+    reactance_ohm: float = 0.0
+
+    def note(self, amps: Mapping[str, float], va: Mapping[str, complex], *, new: bool) -> None:
+        """Take a step of a fault; a new one replaces the last."""
+        phase = max(amps, key=lambda p: amps[p])
+        if new or amps[phase] > self.current_a:
+            self.current_a = amps[phase]
+            self.reactance_ohm = va[phase].imag / amps[phase] ** 2
+
+
+@dataclass(slots=True)
 class Protection:
     """One switch's relay.
 
@@ -49,6 +70,7 @@ class Protection:
         tripped: opened by itself and not closed since.
         lockout: closes by command only.
         shots: reclosures since start.
+        by_itself: it moved last by its own decision, not by a command.
     """
 
     kind: Kind
@@ -57,7 +79,10 @@ class Protection:
     tripped: bool = False
     lockout: bool = False
     shots: int = 0
+    by_itself: bool = False
     indicators: Indicators = field(default_factory=Indicators)
+    report: FaultReport = field(default_factory=FaultReport)
+    _in_fault: bool = False
     _seen_s: float = 0.0
     _dead_s: float = 0.0
     _healthy_s: float = 0.0
@@ -66,7 +91,7 @@ class Protection:
     def operate(self, *, close: bool) -> None:
         """A command: it closes what is locked out as well, and begins anew."""
         self.closed = close
-        self.tripped = self.lockout = False
+        self.tripped = self.lockout = self.by_itself = False
         self._attempt = 0
         self._seen_s = self._dead_s = 0.0
 
@@ -75,6 +100,8 @@ class Protection:
         seen = {phase for phase, current in amps.items() if current > self.pickup_a}
         if seen:
             self.indicators.note(seen, sum((va[phase] for phase in seen), 0j))
+            self.report.note(amps, va, new=not self._in_fault)
+        self._in_fault = bool(seen)
         if self.kind == "sectionaliser":
             return
         if self.closed:
@@ -95,7 +122,7 @@ class Protection:
             self._attempt = 0
 
     def _trip(self) -> None:
-        self.closed, self.tripped = False, True
+        self.closed, self.tripped, self.by_itself = False, True, True
         self._seen_s = self._dead_s = 0.0
         self.lockout = self._attempt >= len(_DEAD_TIMES_S[self.kind])
 

@@ -50,6 +50,7 @@ class DeviceBus:
         devices: names that may say hello.
         taps, caps: the feeder PLC's last commands.
         switches: the switchgear's.
+        by_relay, locked: switches their relays moved last, and those locked out.
         faults: what was refused or dropped, counted.
     """
 
@@ -57,6 +58,8 @@ class DeviceBus:
     taps: dict[str, int] = field(default_factory=dict)
     caps: dict[str, bool] = field(default_factory=dict)
     switches: dict[str, bool] = field(default_factory=dict)
+    by_relay: frozenset[str] = frozenset()
+    locked: frozenset[str] = frozenset()
     faults: Counter[str] = field(default_factory=Counter)
     _seats: dict[str, _Seat] = field(default_factory=dict)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -156,6 +159,8 @@ class DeviceBus:
             self.caps = {n: v is True for n, v in _table(message, "caps").items()}
         elif name == SWITCHGEAR:
             self.switches = {n: v is True for n, v in _table(message, "switches").items()}
+            self.by_relay = _names(message, "by_relay")
+            self.locked = _names(message, "locked")
         else:
             seat.injection = Injection(number(message, "p_w"), number(message, "q_var"))
         seat.answered = True
@@ -166,3 +171,10 @@ def _table(message: Message, key: str) -> Message:
     if not isinstance(value, dict):
         raise WireError(f"{key!r} is no object")
     return value
+
+
+def _names(message: Message, key: str) -> frozenset[str]:
+    value = message.get(key, [])
+    if not isinstance(value, list):
+        raise WireError(f"{key!r} is no list")
+    return frozenset(name for name in value if isinstance(name, str))

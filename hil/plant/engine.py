@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from hil.plant.supply import Edge, Grid
+
 Phasor = complex
 
 
@@ -24,6 +26,8 @@ class Feeder:
     Attributes:
         nodes: every node as ``bus.phase``, OpenDSS's order.
         loads: nominal (kW, kvar) of each load.
+        load_nodes: where each load is connected.
+        grid: what is joined to what.
         lines: length of each line in its own units.
     """
 
@@ -47,7 +51,9 @@ class Feeder:
         self._base_v = self._node_bases()
         self.loads = {n: self._pair("load", n) for n in self._dss.loads.names}
         self.lines = {n: self._number("line", n, "length") for n in self._dss.lines.names}
-        self._neighbours = self._map_buses()
+        names = self._dss.loads.names
+        self.load_nodes = {n: tuple(self._terminals(f"Load.{n}")[0]) for n in names}
+        self.grid = self._map_grid()
 
     def command(self, text: str) -> str:
         """Run one OpenDSS command and return its result.
@@ -79,8 +85,9 @@ class Feeder:
         self.command(f"edit Capacitor.{name} states=[{int(closed)}]")
 
     def set_switch(self, line: str, *, closed: bool) -> None:
-        """Open or close a line at its first terminal, all phases."""
-        self.command(f"{'close' if closed else 'open'} Line.{line} term=1")
+        """Open or close a line at both ends, all phases."""
+        for terminal in (1, 2):
+            self.command(f"{'close' if closed else 'open'} Line.{line} term={terminal}")
 
     def add_fault(self, name: str, nodes: tuple[str, ...], ohm: float) -> None:
         """Prepare a fault to ground on nodes of one bus; it does not burn yet."""
@@ -134,17 +141,6 @@ class Feeder:
         count = len(flat) // 2 // int(self._dss.cktelement.num_terminals)
         return {str(order[i]): complex(flat[2 * i], flat[2 * i + 1]) for i in range(count)}
 
-    def fed(self, open_lines: frozenset[str]) -> frozenset[str]:
-        """Buses that the source reaches through what is closed."""
-        reached, todo = set[str](), ["sourcebus"]
-        while todo:
-            bus = todo.pop()
-            if bus in reached:
-                continue
-            reached.add(bus)
-            todo += [far for name, far in self._neighbours.get(bus, ()) if name not in open_lines]
-        return frozenset(reached)
-
     def losses_w(self) -> float:
         """Active losses of the whole circuit."""
         return float(self._dss.circuit.losses[0])
@@ -163,18 +159,30 @@ class Feeder:
             raise EngineError("a bus has no voltage base; check VoltageBases in the master file")
         return bases
 
-    def _map_buses(self) -> dict[str, list[tuple[str, str]]]:
-        """Each bus with its neighbours: line that leads there (empty for a transformer), bus."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        names = [f"Line.{n}" for n in self._dss.lines.names]
-        names += [f"Transformer.{n}" for n in self._dss.transformers.names]
-        for element in names:
-            self._dss.circuit.set_active_element(element)
-            ends = [bus.partition(".")[0].lower() for bus in self._dss.cktelement.bus_names[:2]]
-            line = element.removeprefix("Line.") if element.startswith("Line.") else ""
-            found.setdefault(ends[0], []).append((line, ends[1]))
-            found.setdefault(ends[1], []).append((line, ends[0]))
-        return found
+    def _map_grid(self) -> Grid:
+        edges = []
+        for kind, names in (
+            ("Line", self._dss.lines.names),
+            ("Transformer", self._dss.transformers.names),
+        ):
+            for name in names:
+                first, second = self._terminals(f"{kind}.{name}")[:2]
+                line = name if kind == "Line" else ""
+                edges.append(Edge(line, tuple(zip(first, second, strict=False))))
+        names = self._dss.vsources.names
+        sources = {n: tuple(self._terminals(f"Vsource.{n}")[0]) for n in names}
+        return Grid(tuple(edges), sources)
+
+    def _terminals(self, element: str) -> list[list[str]]:
+        """Nodes of each of an element's terminals, ground left out."""
+        self._dss.circuit.set_active_element(element)
+        buses = [bus.partition(".")[0].lower() for bus in self._dss.cktelement.bus_names]
+        order = self._dss.cktelement.node_order
+        count = len(order) // len(buses)
+        return [
+            [f"{bus}.{n}" for n in order[i * count : (i + 1) * count] if n]
+            for i, bus in enumerate(buses)
+        ]
 
     def _number(self, kind: str, name: str, attribute: str) -> float:
         return float(self.command(f"? {kind}.{name}.{attribute}"))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hil.plant.bus import DeviceBus
+from hil.plant.byhand import ByHand
 from hil.plant.terminals import Instruments
 from hil.plant.truth import TruthLog
 from hil.plant.world import Plant, Snapshot
@@ -14,11 +15,23 @@ from hil.wire import FEEDER_PLC, SWITCHGEAR
 
 
 def run_uncontrolled(plant: Plant, log: TruthLog, until_s: float) -> None:
-    """Run without any control: taps and capacitors where they start, DERs at unity."""
-    log.write(plant.step(plant.uncontrolled(plant.time_s), 0.0))
-    step_s = plant.scenario.step_s
+    """Run without any control: taps and capacitors where they start, DERs at unity.
+
+    Where the scenario is about an outage its relays act, and a crew switches by hand.
+    """
+    by_hand = (
+        None if plant.scenario.outage is None else ByHand(plant.scenario, plant.scenario.outage)
+    )
+    snapshot = plant.step(plant.uncontrolled(plant.time_s), 0.0)
+    log.write(snapshot)
     while plant.time_s < until_s - 1e-9:
-        log.write(plant.step(plant.uncontrolled(plant.time_s + step_s), step_s))
+        ahead_s, present = plant.scenario.step_s, frozenset(plant.scenario.ders)
+        if by_hand is not None:
+            ahead_s = by_hand.see(plant, snapshot)
+            present = by_hand.ders_on(plant.time_s)
+        wanted = plant.uncontrolled(plant.time_s + ahead_s)
+        snapshot = plant.step({n: i for n, i in wanted.items() if n in present}, ahead_s)
+        log.write(snapshot)
 
 
 @dataclass(slots=True)
@@ -47,14 +60,14 @@ class LiveRun:
     async def run(self) -> None:
         """Step until ``until_s``; drift does not add up, a late step is not made up for."""
         loop = asyncio.get_running_loop()
-        step_s = self.plant.scenario.step_s
-        period_s = step_s / self.time_scale
+        period_s = self.plant.scenario.step_s / self.time_scale  # of a long step as well
         hold_until = loop.time() + self.hold_s
         due = loop.time()
         running = settled = False
         while self.plant.time_s < self.until_s - 1e-9:
             if running:
-                self._log(self._step(step_s, loop.time()))
+                ahead_s = self.plant.scenario.step_after(self.plant.time_s)
+                self._log(self._step(ahead_s, loop.time()))
             else:
                 if not settled and (self.bus.complete or loop.time() > hold_until):
                     settled = True
@@ -69,6 +82,7 @@ class LiveRun:
     def _step(self, elapsed_s: float, now: float) -> Snapshot:
         if elapsed_s:
             self.plant.command(self.bus.taps, self.bus.caps, self.bus.switches)
+            self.plant.hear_relays(self.bus.by_relay, self.bus.locked)
         snapshot = self.plant.step(self.bus.injections(now), elapsed_s)
         self._seq += 1
         self.bus.send(

@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 from typing import IO, Any
 
+from hil.plant.supply import Supply
 from hil.plant.world import Snapshot
 
 
 def truth_record(snapshot: Snapshot) -> dict[str, Any]:
     """One step as plain data: W, var, per unit, seconds."""
-    poi = snapshot.der.get("mg680")
+    poi = None if snapshot.poi is None else snapshot.der[snapshot.poi]
     head = sum(snapshot.head_va, 0j)
-    return {
+    record = {
         "time_s": round(snapshot.time_s, 3),
         "v_pu": {n: round(v, 6) for n, v in snapshot.voltage_pu.items()},
         "taps": dict(snapshot.taps),
@@ -29,6 +30,23 @@ def truth_record(snapshot: Snapshot) -> dict[str, Any]:
         "loss_w": round(snapshot.loss_w, 1),
         "load_factor": round(snapshot.load_factor, 5),
         "sun": {n: round(s, 5) for n, s in snapshot.sun.items()},
+    }
+    return record if snapshot.supply is None else record | _outage(snapshot, snapshot.supply)
+
+
+def _outage(snapshot: Snapshot, supply: Supply) -> dict[str, Any]:
+    """What an outage adds: who is supplied, and every switch."""
+    return {
+        "switches": {name: flow.closed for name, flow in snapshot.switches.items()},
+        "zones": list(supply.zones),
+        "served_kw": round(supply.served_w / 1e3, 3),
+        "customers": supply.customers,
+        "customers_out": supply.customers_out,
+        "faults": list(supply.faults),
+        "locked": list(supply.locked),
+        "by_relay": list(supply.by_relay),
+        "closed_onto_fault": supply.closed_onto_fault,
+        "paralleled": supply.paralleled,
     }
 
 

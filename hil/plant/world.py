@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from hil.plant.engine import Feeder
 from hil.plant.equipment import Contact, TapChanger
+from hil.plant.supply import Ledger, Relays, Supply
 from hil.scenario import Der, Scenario
 
 
@@ -41,7 +42,7 @@ class Snapshot:
 
     Attributes:
         time_s: simulated time since the scenario's start.
-        voltage_pu: every node but the source's.
+        voltage_pu: every node but the sources'.
         phasor_v: the same, complex, V to neutral.
         taps, caps: positions by the scenario's names.
         tap_operations, cap_operations: movements since start.
@@ -51,7 +52,9 @@ class Snapshot:
         load_factor: the load profile's value, mismatch left out.
         sun: irradiance by DER, 0..1.
         switches: by name.
-        fed: buses that the source reaches; a DER elsewhere has tripped.
+        fed: buses that a source reaches; a DER elsewhere has tripped.
+        poi: the microgrid among the DERs.
+        supply: what an outage counts, where the scenario is about one.
     """
 
     time_s: float
@@ -68,6 +71,8 @@ class Snapshot:
     sun: Mapping[str, float]
     switches: Mapping[str, Flow] = field(default_factory=dict)
     fed: frozenset[str] = frozenset()
+    poi: str | None = None
+    supply: Supply | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +88,8 @@ class Plant:
     taps: dict[str, TapChanger] = field(init=False)
     caps: dict[str, Contact] = field(init=False)
     switches: dict[str, Contact] = field(init=False)
+    _ledger: Ledger | None = None
+    _relays: Relays = field(default_factory=Relays)
 
     def __post_init__(self) -> None:
         self.taps = {r.name: TapChanger(r.tap, r.step_s) for r in self.scenario.regulator}
@@ -95,6 +102,10 @@ class Plant:
         spread = self.scenario.mismatch.line_length_pct
         for line in self.feeder.lines:
             self.feeder.scale_line(line, self.scenario.perturbation(f"line/{line}", spread))
+        if self.scenario.outage is not None:
+            loads_kw = {name: p_kw for name, (p_kw, _) in self.feeder.loads.items()}
+            nodes = self.feeder.load_nodes
+            self._ledger = Ledger(self.scenario, self.feeder.grid, loads_kw, nodes)
 
     def command(
         self,
@@ -113,6 +124,10 @@ class Plant:
             if name in self.switches:
                 self.switches[name].aim(closed=closed)
 
+    def hear_relays(self, by_relay: Collection[str], locked: Collection[str]) -> None:
+        """Which switches their relays moved last, not a command, and which are locked out."""
+        self._relays = Relays(frozenset(by_relay), frozenset(locked))
+
     def step(self, injections: Mapping[str, Injection], elapsed_s: float) -> Snapshot:
         """Advance by ``elapsed_s`` simulated seconds (0 solves the present again).
 
@@ -128,16 +143,19 @@ class Plant:
         for name, switch in self.caps.items():
             switch.advance(elapsed_s)
             self.feeder.set_capacitor(name, closed=switch.closed)
-        fed = self._operate(elapsed_s)
-        for load, (p_kw, q_kvar) in self.feeder.loads.items():
-            share = self.scenario.load_factor(load, self.time_s)
-            self.feeder.set_load(load, p_kw * share, q_kvar * share)
+        moved = self._operate(elapsed_s)
+        live = self.feeder.grid.live(self._open_lines)
+        load_w = self._set_loads()
         for der in self.scenario.der:
-            is_fed = der.nodes[0].partition(".")[0] in fed
+            is_fed = live.issuperset(der.nodes)
             injection = injections.get(der.name, Injection()) if is_fed else Injection()
             self.feeder.set_injection(der.element, injection.power_w, injection.reactive_power_var)
         self.feeder.solve()
-        return self._snapshot(fed)
+        supply = None
+        if self._ledger is not None:
+            closed = [name for name in moved if self.switches[name].closed]
+            supply = self._ledger.see(self._open_lines, closed, load_w, self.time_s, self._relays)
+        return self._snapshot(frozenset(node.partition(".")[0] for node in live), supply)
 
     def uncontrolled(self, time_s: float) -> dict[str, Injection]:
         """What the DERs inject when nobody commands them: all the sun gives, unity power factor.
@@ -155,21 +173,35 @@ class Plant:
             return Injection(sun * behind.pv_w - behind.load_w, -behind.load_var)
         return Injection()
 
+    def _set_loads(self) -> dict[str, float]:
+        """Put loads to what they are now; demand by load, W."""
+        demand_w = {}
+        for load, (p_kw, q_kvar) in self.feeder.loads.items():
+            share = self.scenario.load_factor(load, self.time_s)
+            self.feeder.set_load(load, p_kw * share, q_kvar * share)
+            demand_w[load] = 1e3 * p_kw * share
+        return demand_w
+
+    @property
+    def _open_lines(self) -> frozenset[str]:
+        return frozenset(s.line for s in self.scenario.switch if not self.switches[s.name].closed)
+
     def _operate(self, elapsed_s: float) -> frozenset[str]:
-        """Move switches, start and clear faults; returns the buses still fed.
+        """Move switches, start and clear faults; returns the switches that moved.
 
         Beyond an open switch no inverter goes on by itself: anti-islanding (IEEE 1547).
         """
+        moved = set()
         for switch in self.scenario.switch:
             contact = self.switches[switch.name]
             before = contact.closed
             contact.advance(elapsed_s)
             if contact.closed != before:
                 self.feeder.set_switch(switch.line, closed=contact.closed)
+                moved.add(switch.name)
         for fault in self.scenario.fault:
             self.feeder.set_fault(fault.name, present=fault.present(self.time_s))
-        opened = (s.line for s in self.scenario.switch if not self.switches[s.name].closed)
-        return self.feeder.fed(frozenset(opened))
+        return frozenset(moved)
 
     def _flow(self, line: str, contact: Contact) -> Flow:
         currents = self.feeder.currents_a(f"Line.{line}")
@@ -181,8 +213,10 @@ class Plant:
             va=dict(zip(currents, powers, strict=True)),
         )
 
-    def _snapshot(self, fed: frozenset[str]) -> Snapshot:
-        inside = {n: v for n, v in self.feeder.phasors().items() if not n.startswith("sourcebus")}
+    def _snapshot(self, fed: frozenset[str], supply: Supply | None) -> Snapshot:
+        heads = self.feeder.grid.source_buses
+        phasors = self.feeder.phasors()
+        inside = {n: v for n, v in phasors.items() if n.partition(".")[0] not in heads}
         per_unit = self.feeder.voltages_pu()
         return Snapshot(
             time_s=self.time_s,
@@ -193,7 +227,7 @@ class Plant:
             tap_operations={n: t.operations for n, t in self.taps.items()},
             cap_operations={n: c.operations for n, c in self.caps.items()},
             der={d.name: self._solved(d) for d in self.scenario.der},
-            head_va=tuple(self._head(r.transformer) for r in self.scenario.regulator),
+            head_va=self._head_va(),
             loss_w=self.feeder.losses_w(),
             load_factor=self.scenario.load.at(self.time_s),
             sun={d.name: self.scenario.sun(d.name, self.time_s) for d in self.scenario.der},
@@ -201,11 +235,16 @@ class Plant:
                 s.name: self._flow(s.line, self.switches[s.name]) for s in self.scenario.switch
             },
             fed=fed,
+            poi=self.scenario.poi,
+            supply=supply,
         )
 
     def _solved(self, der: Der) -> Injection:
         into = sum(self.feeder.powers_va(f"Generator.{der.element}"), 0j)
         return Injection(-into.real, -into.imag)
 
-    def _head(self, transformer: str) -> complex:
-        return self.feeder.powers_va(f"Transformer.{transformer}")[0]
+    def _head_va(self) -> tuple[complex, ...]:
+        if self.scenario.head:
+            return self.feeder.powers_va(f"Line.{self.scenario.head}")
+        heads = (f"Transformer.{r.transformer}" for r in self.scenario.regulator)
+        return tuple(self.feeder.powers_va(head)[0] for head in heads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _REDIRECT = re.compile(r"^Redirect\s+(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -18,11 +18,15 @@ _GENERATOR = re.compile(r"^New Generator\.der_(\S+)\s+bus1=(\w+)", re.IGNORECASE
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Something between two buses; ``kind`` is line, switch, regulator or transformer."""
+    """Something between two buses; ``kind`` is line, switch, regulator or transformer.
+
+    A switch has the name of its line.
+    """
 
     first: str
     second: str
     kind: str
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,9 @@ class Drawing:
 
 
 def load_drawing(master: Path) -> Drawing:
-    """Read a feeder's ``.dss`` master and the ``*_buses.csv`` beside the base model.
+    """Read a feeder's ``.dss`` master, what it redirects to, and the places of their buses.
+
+    Places stand in ``NAME_buses.csv`` or ``NAME_xy.csv`` beside ``NAME.dss``.
 
     Only the few statements of our own feeder files are understood; OpenDSS itself is not asked,
     so that a report can be made from logs alone.
@@ -49,19 +55,22 @@ def load_drawing(master: Path) -> Drawing:
     Raises:
         OSError: a file is missing.
     """
-    base = _redirect(master) or master
-    text = base.read_text(encoding="utf-8") + "\n" + master.read_text(encoding="utf-8")
+    files = _chain(master)
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     lines = [line.strip() for line in text.splitlines()]
     places = {}
-    with base.with_name(f"{base.stem}_buses.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            places[row["bus"]] = (float(row["x"]), float(row["y"]))
+    tables = [f.with_name(f"{f.stem}_{what}.csv") for f in files for what in ("buses", "xy")]
+    for table in filter(Path.is_file, tables):
+        with table.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                places[row["bus"]] = (float(row["x"]), float(row["y"]))
     return Drawing(places, tuple(dict.fromkeys(_branches(lines))), _equipment(lines))
 
 
-def _redirect(master: Path) -> Path | None:
+def _chain(master: Path) -> list[Path]:
+    """A master and what it redirects to, the innermost first."""
     found = _REDIRECT.search(master.read_text(encoding="utf-8"))
-    return None if found is None else master.with_name(found.group(1))
+    return [*(_chain(master.with_name(found.group(1))) if found else ()), master]
 
 
 def _branches(lines: list[str]) -> list[Branch]:
@@ -69,8 +78,10 @@ def _branches(lines: list[str]) -> list[Branch]:
     windings: list[str] = []
     for line in lines:
         if match := _LINE.match(line):
-            switch = "switch=yes" in match.group(4).lower()
-            found.append(Branch(match.group(2), match.group(3), "switch" if switch else "line"))
+            name, first, second, rest = match.groups()
+            is_switch = "switch=yes" in rest.lower()
+            kind = ("switch", name) if is_switch else ("line",)
+            found.append(Branch(first, second, *kind))
         elif match := _TRANSFORMER.match(line):
             windings = []
             if buses := _BUSES.search(match.group(2)):

@@ -48,8 +48,8 @@ def feeder_message(quiet: Instruments, snapshot: Snapshot) -> Message:
 
 
 @pytest.fixture
-def feeder(feeder_message: Message) -> Dnp3Feeder:
-    device = Dnp3Feeder(Switch())
+def feeder(scenario: Scenario, feeder_message: Message) -> Dnp3Feeder:
+    device = Dnp3Feeder(scenario, Switch())
     device.on_step(feeder_message)
     return device
 
@@ -109,16 +109,17 @@ async def test_in_local_a_control_says_so_and_does_nothing(master, feeder, feede
     assert feeder.on_step(feeder_message)["taps"] == {"a": 1, "b": 9, "c": 4}
 
 
-async def test_before_the_first_scan_nothing_is_shown_or_taken(master) -> None:
-    async with serving(Dnp3Feeder(Switch()).stations) as port, master(port, REG_A) as peer:
+async def test_before_the_first_scan_nothing_is_shown_or_taken(master, scenario) -> None:
+    device = Dnp3Feeder(scenario, Switch())
+    async with serving(device.stations) as port, master(port, REG_A) as peer:
         assert await peer.operate("AO", 0, 1) == "HARDWARE_ERROR"
         await peer.integrity()
         assert peer.seen.readings["AI", 0].flags & (ONLINE | RESTART) == RESTART
 
 
-async def test_old_measurements_are_flagged_and_reported(master, feeder_message) -> None:
+async def test_old_measurements_are_flagged_and_reported(master, scenario, feeder_message) -> None:
     fresh = Switch()
-    device = Dnp3Feeder(fresh)
+    device = Dnp3Feeder(scenario, fresh)
     device.on_step(feeder_message)
     async with serving(device.stations) as port, master(port, METERS) as peer:
         await peer.integrity()

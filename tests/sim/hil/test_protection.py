@@ -121,3 +121,29 @@ def test_a_command_closes_what_is_locked_out_and_opens_what_then_stays_open() ->
     one.operate(close=False)
     assert not any(run(one, 60)), "opened by command: no reclosing"
     assert not one.tripped
+
+
+def test_the_relay_keeps_current_and_reactance_of_the_last_fault() -> None:
+    """Q = I^2 X: 2 Mvar at 2000 A are 0.5 ohm, in the phase with the largest current."""
+    one = relay("breaker")
+    run(one, 1, {"1": 2000.0, "2": 1000.0, "3": 190.0}, {"1": 1e6 + 2e6j, "2": 9e6j, "3": 0j})
+    assert (one.report.current_a, one.report.reactance_ohm) == (2000.0, pytest.approx(0.5))
+    run(one, 10)
+    one.indicators.reset()
+    assert one.report.current_a == 2000.0, "a reset of the indicators leaves it"
+    run(one, 1, FAULT, {"1": -(2500.0**2) * 0.2j, "2": 0j, "3": 0j})
+    assert one.report.reactance_ohm == pytest.approx(-0.2), "below 0: towards the substation"
+    run(one, 5)
+    run(one, 1, {"1": 700.0, "2": 0.0, "3": 0.0}, {"1": 700.0**2 * 0.3j, "2": 0j, "3": 0j})
+    assert one.report.current_a == 700.0, "the last, not the largest"
+
+
+def test_who_moved_it_last_is_known() -> None:
+    one = relay("recloser")
+    assert not one.by_itself
+    run(one, 2, FAULT)
+    assert (one.closed, one.by_itself) == (False, True)
+    run(one, 8)
+    assert (one.closed, one.by_itself) == (True, True), "its own reclosure"
+    one.operate(close=False)
+    assert not one.by_itself

@@ -148,3 +148,25 @@ def test_a_wrong_scenario_names_the_file_and_the_fault(
     with pytest.raises(ValueError, match=said) as caught:
         load_scenario(path)
     assert "ieee_wrong.toml" in str(caught.value)
+
+
+def test_a_crew_can_only_switch_what_there_is(tmp_path) -> None:
+    text = (DEFAULT_SCENARIO.parent / "ieee123_fault.toml").read_text()
+    path = tmp_path / "scenario.toml"
+    path.write_text(text.replace('switch = "sw450"', 'switch = "sw99"'))
+    with pytest.raises(ValueError, match="sw99"):
+        load_scenario(path)
+
+
+def test_time_lapses_in_long_steps_and_meets_its_end() -> None:
+    waiting = load_scenario(DEFAULT_SCENARIO.parent / "ieee123_fault.toml")
+    assert [waiting.step_after(t) for t in (0, 329, 330, 7410, 7460, 7470)] == [1, 1, 60, 60, 10, 1]
+    assert load_scenario(DEFAULT_SCENARIO).step_after(330) == 1
+
+
+def test_a_lapse_goes_forwards(tmp_path) -> None:
+    text = (DEFAULT_SCENARIO.parent / "ieee123_fault.toml").read_text()
+    path = tmp_path / "scenario.toml"
+    path.write_text(text.replace("to_s = 7470.0", "to_s = 300.0"))
+    with pytest.raises(ValueError, match="above from_s"):
+        load_scenario(path)
