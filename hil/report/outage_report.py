@@ -12,7 +12,7 @@ from hil.report import html
 from hil.report.feeder import Drawing
 from hil.report.outage import RULES, OutageRun, Value, outage_score, outage_verdict
 from hil.report.outage_figures import Panel, draw_customers, draw_supply
-from hil.report.sequence import Event, OutageRecord, sequence
+from hil.report.sequence import Event, OutageRecord, flisr_says, sequence
 from hil.report.style import styled, svg
 
 
@@ -156,12 +156,10 @@ def _account(record: OutageRecord) -> list[str]:
         return [
             html.paragraph("The gateway gives no account of FLISR: nothing was restored by it.")
         ]
-    said = {key: record.flisr.get(key) for key in ("phase", "zone", "notes")}
-    lines = [f"{key}: {value}" for key, value in said.items() if value]
-    return [
-        html.heading("FLISR's own account"),
-        html.bullets([*lines, *(f"alarm: {text}" for text in record.flisr.get("alarms", ()))]),
-    ]
+    steps = record.flisr.get("steps", ())
+    said = [f"{at_s:.0f} s: {words}" for at_s, words in flisr_says(steps)]
+    alarms = [f"alarm: {text}" for text in record.flisr.get("alarms", ())]
+    return [html.heading("FLISR's own account"), html.bullets([*said, *alarms])]
 
 
 def _events(title: str, events: Iterable[Event]) -> list[str]:

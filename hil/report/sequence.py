@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,14 +97,26 @@ def _truth(run: OutageRun) -> Iterator[Event]:
 
 def _told(run: OutageRun, record: OutageRecord) -> Iterator[Event]:
     """What the gateway says it did."""
-    for step in (record.flisr or {}).get("steps", ()):
-        at_s = float(step["time_s"])
-        words = step.get("text") or f"{step['action']} {step['target']}"
-        yield Event(at_s, "FLISR", f"{words} ({step['state']})", _out(run, at_s))
+    for at_s, words in flisr_says((record.flisr or {}).get("steps", ())):
+        yield Event(at_s, "FLISR", words, _out(run, at_s))
     for message in record.messages:
         if message["function"] not in _QUERIES:
             what = f"{message['function']} {message['group_id']}: {message['result']}"
             yield Event(message["time_s"], "group", what, _out(run, message["time_s"]))
+
+
+def flisr_says(steps: Iterable[Mapping[str, Any]]) -> Iterator[tuple[float, str]]:
+    """FLISR's record in words, with simulated times; a plan in one line."""
+    plan: list[str] = []
+    for step in steps:
+        at_s, what = float(step["time_s"]), f"{step['action']} {step['target']}".strip()
+        if step["state"] == "planned":
+            plan.append(what)
+            continue
+        if plan:
+            yield at_s, f"plan: {', '.join(plan)}"
+            plan = []
+        yield at_s, f"{what}: {step['state']} ({step['text']})" if what else step["text"]
 
 
 def _out(run: OutageRun, time_s: float) -> int:
