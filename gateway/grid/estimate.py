@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from gateway.grid.powerflow import PHASES, PowerFlow, Solution
 
-_PASSES = 4
+_PASSES, _NUDGE = 3, 0.02
+#: Directions in which the head moves by less than this share of the most are not fitted.
+_LEAST_SHARE = 1e-3
 #: Loads are believed between these shares of nominal; outside, the meter is doubted instead.
 _MULTIPLIER_MIN, _MULTIPLIER_MAX = 0.05, 2.5
 #: Largest bias believed, pu; a meter further off than this is doubted, not the model.
@@ -78,11 +80,13 @@ def fit(model: PowerFlow, measured: Measured, multipliers: NDArray[np.float64]) 
     fitted = multipliers.copy()
     model.scale_loads(fitted)
     solution = model.solve()
-    for _ in range(_PASSES if np.isfinite(head).any() else 0):
+    known = np.isfinite(head)
+    slope = _slope(model, fitted, solution)[np.ix_(known.ravel(), known.ravel())]
+    for _ in range(_PASSES if known.any() else 0):
         modelled = np.array([solution.head_p_w, solution.head_q_var]).T
-        step = (head - modelled) / _slope(model, fitted, solution)
-        fitted = np.where(np.isfinite(step), fitted + step, fitted)
-        fitted = np.clip(fitted, _MULTIPLIER_MIN, _MULTIPLIER_MAX)
+        # least squares: a phase without load has no multiplier to find
+        step = np.linalg.lstsq(slope, (head - modelled)[known], rcond=_LEAST_SHARE)[0]
+        fitted[known] = np.clip(fitted[known] + step, _MULTIPLIER_MIN, _MULTIPLIER_MAX)
         model.scale_loads(fitted)
         solution = model.solve()
     position = {node: number for number, node in enumerate(model.nodes)}
@@ -114,15 +118,20 @@ def _phases(values: Sequence[float | None]) -> list[float]:
 def _slope(
     model: PowerFlow, multipliers: NDArray[np.float64], solution: Solution
 ) -> NDArray[np.float64]:
-    """Change of head flow for one unit of multiplier, measured on the model, shape (3, 2)."""
-    nudge = 0.02
-    model.scale_loads(multipliers + nudge)
-    nudged = model.solve()
-    change = np.array(
-        [nudged.head_p_w - solution.head_p_w, nudged.head_q_var - solution.head_q_var]
-    ).T
-    slope: NDArray[np.float64] = change / nudge
-    return np.where(np.abs(slope) > 1.0, slope, np.nan)
+    """Change of each head flow for one unit of each multiplier, shape (6, 6).
+
+    Each is moved alone: a load between phases, or on three, answers to more than one.
+    """
+    slope = np.zeros((multipliers.size, multipliers.size))
+    for number in range(multipliers.size):
+        nudged = multipliers.copy()
+        nudged.flat[number] += _NUDGE
+        model.scale_loads(nudged)
+        moved = model.solve()
+        change = [moved.head_p_w - solution.head_p_w, moved.head_q_var - solution.head_q_var]
+        slope[:, number] = np.array(change).T.ravel() / _NUDGE
+    model.scale_loads(multipliers)
+    return slope
 
 
 def _bias(
