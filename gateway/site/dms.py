@@ -20,7 +20,6 @@ from gateway.groups.der_points import DerPoints
 from gateway.model.errors import ConfigError, ConfigIssue
 from gateway.site.config import DmsTable, NetworkRow
 from gateway.site.groups import der_points
-from gateway.site.outlook import Outlook
 from gateway.site.site import Site
 from gateway.site.worker import Step
 
@@ -82,11 +81,6 @@ def vvo_factory(site: Site, dms: DmsTable) -> partial[Step]:
     factory = partial(build_vvo, config, master, dms.head)
     _check_elements(site, master, dms)
     return factory
-
-
-def vvo_outlook(site: Site, dms: DmsTable) -> Outlook:
-    """What looks ahead for volt-VAR optimisation."""
-    return Outlook(vvo_config(site, dms), dms.vvo.ahead_steps, dms.vvo.ahead_step_s, dms.cycle_s)
 
 
 def build_vvo(config: VvoConfig, master: Path, head: tuple[str, ...]) -> Step:

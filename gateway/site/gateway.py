@@ -28,13 +28,15 @@ from gateway.points.interlock import Interlock
 from gateway.points.router import Actuator, Router
 from gateway.points.store import PointStore
 from gateway.site.cycle import ControlCycle
-from gateway.site.dms import vvo_factory, vvo_outlook, vvo_state
+from gateway.site.dms import vvo_factory, vvo_state
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
+from gateway.site.forecasts import SiteForecasts
 from gateway.site.groups import point_groups
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
 from gateway.site.northbound import group_server, modbus_server, mqtt_link
+from gateway.site.outlook import Outlook
 from gateway.site.site import Site
-from gateway.site.status import status
+from gateway.site.status import forecasts, status
 from gateway.site.supervise import LinkState, keep_running
 from gateway.site.worker import StepWorker
 
@@ -58,6 +60,7 @@ class Gateway:
     Attributes:
         store, router, groups, poller, trail: the parts, for those that show or test them.
         links: supervised links by name.
+        forecasts: of DERs, groups and load; None without a ``[dms]`` role.
         cycle: the DMS's control cycle; None without a ``[dms]`` role.
         messages: latest group messages, oldest first.
 
@@ -97,6 +100,7 @@ class Gateway:
         )
         self.messages: deque[MessageEntry] = deque(maxlen=_KEPT_MESSAGES)
         self.links: dict[str, LinkState] = {}
+        self.forecasts = self._site_forecasts()
         self.cycle = self._control_cycle()
 
     async def run(self) -> None:
@@ -115,13 +119,17 @@ class Gateway:
                 parts.create_task(self._age(), name="aging")
                 parts.create_task(self._expire(), name="expiry")
                 parts.create_task(self._start_due(), name="schedules")
-                parts.create_task(self._sample(), name="forecast")
+                parts.create_task(self._sample(), name="group forecasts")
+                if self.forecasts is not None:
+                    parts.create_task(self.forecasts.run(), name="forecasts")
                 if self.utility is not None:
                     parts.create_task(self.utility.follow(), name="2030.5 schedule")
                 if self.cycle is not None:
                     parts.create_task(self.cycle.run(), name="dms")
         finally:
             self.trail.close()
+            if self.forecasts is not None:
+                self.forecasts.scores.close()
 
     def _supervised(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
         """Links that end when their peer is lost, and are started again."""
@@ -224,24 +232,35 @@ class Gateway:
         async def ask(request: GroupRequest, asker: Asker, peer: str) -> GroupReply:
             return await self.ask(request, asker, peer=peer)
 
-        routes = {"/status": lambda: status(self)}
+        routes = {"/status": lambda: status(self), "/forecasts": lambda: forecasts(self)}
         return group_server(self.site, table, ask, routes, self.clock)
 
     def _control_cycle(self) -> ControlCycle[object] | None:
         dms = self.site.file.dms
-        if dms is None or dms.vvo.mode == "off":
+        if dms is None or dms.vvo.mode == "off" or self.forecasts is None:
             return None
-        asker = Asker(f"{dms.id}:vvo", Priority.DMS_VVO)
+        worker, ask = StepWorker(vvo_factory(self.site, dms)), self._asking(f"{dms.id}:vvo")
+        cycle: ControlCycle[object] = ControlCycle(
+            dms.cycle_s, worker, vvo_state(dms), self.store, self.router, ask, self.clock
+        )
+        cycle.forecast = Outlook(self.forecasts, dms.vvo.ahead_steps, dms.vvo.ahead_step_s)
+        return cycle
+
+    def _site_forecasts(self) -> SiteForecasts | None:
+        dms = self.site.file.dms
+        if dms is None:
+            return None
+        ask = self._asking(f"{dms.id}:forecast")
+        return SiteForecasts(self.site, dms, self.store, self.groups.groups, ask, self.clock)
+
+    def _asking(self, name: str) -> Callable[[GroupRequest], Awaitable[GroupReply]]:
+        """How an application of the DMS asks groups."""
+        asker = Asker(name, Priority.DMS_VVO)
 
         async def ask(request: GroupRequest) -> GroupReply:
             return await self.ask(request, asker, peer=asker.name, direction="out")
 
-        worker, outlook = StepWorker(vvo_factory(self.site, dms)), vvo_outlook(self.site, dms)
-        cycle: ControlCycle[object] = ControlCycle(
-            dms.cycle_s, worker, vvo_state(dms), self.store, self.router, ask, self.clock
-        )
-        cycle.forecast = outlook
-        return cycle
+        return ask
 
     async def _age(self) -> None:
         """Turn what is stale COMM_LOST; never waits for anything else."""

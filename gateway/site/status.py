@@ -45,6 +45,11 @@ def status(gateway: Gateway) -> dict[str, Any]:
     }
 
 
+def forecasts(gateway: Gateway) -> dict[str, Any]:
+    """Forecasts of DERs, groups and load, with scores; empty without a ``[dms]`` role."""
+    return {} if gateway.forecasts is None else gateway.forecasts.report()
+
+
 def _masters(gateway: Gateway) -> list[dict[str, Any]]:
     """Each master of each outstation: connected from where, events held and lost, controls."""
     if gateway.outstation is None:

@@ -36,7 +36,7 @@ def seen(solution, volts) -> Measured:
 
 
 def test_a_fitted_model_draws_what_the_head_shows():
-    volts, solution = plant()
+    _, solution = plant()
     found = fit(DssEngine(MASTER), seen(solution, {}), np.ones((3, 2)))
     assert found.solution.head_p_w == pytest.approx(solution.head_p_w, abs=50.0)
     assert found.solution.head_q_var == pytest.approx(solution.head_q_var, abs=50.0)
