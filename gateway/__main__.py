@@ -8,11 +8,13 @@ from gateway.commands import (
     audit,
     cert,
     demo,
+    forecast,
     group,
     outstation,
     points,
     run,
     sep2,
+    summary,
     vvo,
     vvo_day,
     vvo_table,
@@ -33,6 +35,8 @@ app.command()(points.explain)
 app.command()(points.lock)
 app.command()(audit.audit)
 app.command()(outstation.outstation)
+app.command()(summary.summary)
+app.command()(forecast.forecast)
 app.command()(vvo.vvo)
 app.command("vvo-day")(vvo_day.vvo_day)
 app.command("vvo-table")(vvo_table.vvo_table)

@@ -84,6 +84,11 @@ class ControlCycle(Generic[State]):
         self.record = CycleRecord()
         self.forecast: Callable[[ProcessImage], object] | None = None
 
+    @property
+    def state(self) -> State:
+        """What the last step gave back."""
+        return self._state
+
     async def run(self) -> None:
         """Cycle until cancelled; an overrun or a failed step skips its orders, nothing else."""
         due_s = self._clock.monotonic_s()

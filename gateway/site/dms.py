@@ -46,8 +46,8 @@ def vvo_config(site: Site, dms: DmsTable) -> VvoConfig:
             if row.role == "group"
         ),
         voltages=tuple((row.element, row.source) for row in rows if row.role == "voltage"),
-        head_p=_by_phase(rows, "head_p"),
-        head_q=_by_phase(rows, "head_q"),
+        head_p=by_phase(rows, "head_p"),
+        head_q=by_phase(rows, "head_q"),
         excluded_buses=dms.exclude_buses,
         dms_id=dms.id,
         mode="act" if vvo.mode == "act" else "advise",
@@ -79,7 +79,7 @@ def vvo_factory(site: Site, dms: DmsTable) -> partial[Step]:
         return partial(build_measured, config)
     master = site.folder / dms.model
     factory = partial(build_vvo, config, master, dms.head)
-    _check_elements(site, master, dms)
+    check_elements(site, master, dms)
     return factory
 
 
@@ -106,7 +106,12 @@ def vvo_state(dms: DmsTable) -> object:
     return MeasuredState() if dms.model is None else VvoState()
 
 
-def _check_elements(site: Site, master: Path, dms: DmsTable) -> None:
+def check_elements(site: Site, master: Path, dms: DmsTable) -> None:
+    """Find out whether every binding names an element of the model.
+
+    Raises:
+        ConfigError: the solver is not installed, or a binding names no element of the model.
+    """
     try:
         from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -169,6 +174,7 @@ def _group_acts(site: Site, group: str) -> bool:
     return all(point is not None and _acts(site, point) for point in points)
 
 
-def _by_phase(rows: Iterable[NetworkRow], role: str) -> tuple[str, ...]:
+def by_phase(rows: Iterable[NetworkRow], role: str) -> tuple[str, ...]:
+    """Points that measure a role, by phase."""
     found = {row.element: row.source for row in rows if row.role == role}
     return tuple(found[phase] for phase in sorted(found))

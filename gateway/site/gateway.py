@@ -27,6 +27,7 @@ from gateway.points.arbiter import Arbiter
 from gateway.points.interlock import Interlock
 from gateway.points.router import Actuator, Router
 from gateway.points.store import PointStore
+from gateway.site.awareness import awareness_factory, awareness_state, run_awareness
 from gateway.site.cycle import ControlCycle
 from gateway.site.dms import vvo_factory, vvo_state
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
@@ -41,6 +42,7 @@ from gateway.site.supervise import LinkState, keep_running
 from gateway.site.worker import StepWorker
 
 if TYPE_CHECKING:
+    from gateway.apps.awareness.step import AwarenessState
     from gateway.links.dnp3.master import Dnp3Master
     from gateway.links.sep2.ders import DerServer
     from gateway.site.dnp3_outstation import SiteOutstation
@@ -62,6 +64,7 @@ class Gateway:
         links: supervised links by name.
         forecasts: of DERs, groups and load; None without a ``[dms]`` role.
         cycle: the DMS's control cycle; None without a ``[dms]`` role.
+        awareness: looks at the feeder; None without a model, or where it is off.
         messages: latest group messages, oldest first.
 
     Raises:
@@ -102,6 +105,7 @@ class Gateway:
         self.links: dict[str, LinkState] = {}
         self.forecasts = self._site_forecasts()
         self.cycle = self._control_cycle()
+        self.awareness = self._awareness_cycle()
 
     async def run(self) -> None:
         """Run every part until cancelled; a bug in any part ends them all."""
@@ -126,6 +130,9 @@ class Gateway:
                     parts.create_task(self.utility.follow(), name="2030.5 schedule")
                 if self.cycle is not None:
                     parts.create_task(self.cycle.run(), name="dms")
+                if self.awareness is not None and self.site.file.dms is not None:
+                    period_s = self.site.file.dms.awareness.period_s
+                    parts.create_task(run_awareness(self.awareness, period_s), name="awareness")
         finally:
             self.trail.close()
             if self.forecasts is not None:
@@ -245,6 +252,14 @@ class Gateway:
         )
         cycle.forecast = Outlook(self.forecasts, dms.vvo.ahead_steps, dms.vvo.ahead_step_s)
         return cycle
+
+    def _awareness_cycle(self) -> ControlCycle[AwarenessState] | None:
+        dms = self.site.file.dms
+        if dms is None or dms.model is None or not dms.awareness.period_s:
+            return None
+        worker = StepWorker(awareness_factory(self.site, dms, dms.model))
+        ask, state, period_s = self._asking(dms.id), awareness_state(), dms.awareness.period_s
+        return ControlCycle(period_s, worker, state, self.store, self.router, ask, self.clock)
 
     def _site_forecasts(self) -> SiteForecasts | None:
         dms = self.site.file.dms

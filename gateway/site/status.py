@@ -34,6 +34,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "audit_fault": gateway.trail.fault,
         "messages": [dataclasses.asdict(entry) for entry in gateway.messages],
         "vvo": _cycle(gateway),
+        "awareness": _awareness(gateway),
         "supervised": {name: dataclasses.asdict(link) for name, link in gateway.links.items()},
         "dnp3": {name: dataclasses.asdict(state) for name, state in outstations.items()},
         "dnp3_masters": _masters(gateway),
@@ -78,6 +79,18 @@ def _utility(gateway: Gateway) -> dict[str, Any]:
     if gateway.utility is None:
         return {}
     return {name: dataclasses.asdict(s) for name, s in gateway.utility.states.items()}
+
+
+def _awareness(gateway: Gateway) -> dict[str, Any] | None:
+    """The last look at the feeder; its report is null before the first."""
+    if gateway.awareness is None:
+        return None
+    record, report = gateway.awareness.record, gateway.awareness.state.report
+    return {
+        "fault": record.fault,
+        "alarms": [alarm.text for alarm in record.alarms.values()],
+        "report": None if report is None else dataclasses.asdict(report),
+    }
 
 
 def _cycle(gateway: Gateway) -> dict[str, Any] | None:

@@ -55,9 +55,7 @@ class Plant:
         self.engine.scale_loads(np.array([[1.05, 1.0], [0.95, 1.0], [1.02, 0.97]]) * self.load)
         self.engine.set_injection("der_pv675", self.pv_w, 10e3)
         self.solution = self.engine.solve()
-        self.volts = dict(
-            zip(self.engine.nodes, self.solution.voltages_pu.tolist(), strict=True)
-        )
+        self.volts = dict(zip(self.engine.nodes, self.solution.voltages_pu.tolist(), strict=True))
         values = {f"v.{node}": self.volts[node] + self.off.get(node, 0.0) for node in METERS}
         for number, phase in enumerate("abc"):
             values[f"p_{phase}"] = float(self.solution.head_p_w[number])
