@@ -148,21 +148,22 @@ class SiteForecasts:
             return None
         return source.forecaster.least(self._clock.utc_ms(), seconds)
 
-    def report(self) -> dict[str, Any]:
-        """Forecasts at every horizon by source, and every score."""
+    async def report(self) -> dict[str, Any]:
+        """Forecasts at every horizon by source, and every score; pauses for polling between."""
         now_ms = self._clock.utc_ms()
-        found = {
-            name: [self.predict(name, now_ms, ahead_s) for ahead_s in self._horizons()]
-            for name in self._sources
-        }
+        found, scores = {}, []
+        for name in self._sources:
+            told = (self.predict(name, now_ms, ahead_s) for ahead_s in self._horizons())
+            found[name] = [dataclasses.asdict(one) for one in told if one is not None]
+            await asyncio.sleep(0)
+        for row in table(self._book):
+            scores.append(row)
+            await asyncio.sleep(0)
         return {
             "time_ms": now_ms,
             "present": {name: self.present(name) for name in self._sources},
-            "forecasts": {
-                name: [dataclasses.asdict(one) for one in predictions if one is not None]
-                for name, predictions in found.items()
-            },
-            "scores": table(self._book),
+            "forecasts": found,
+            "scores": scores,
             "fault": self.scores.fault,
         }
 

@@ -16,7 +16,7 @@ from gateway.groups.service import GroupService
 from gateway.groups.settle import Settler
 from gateway.groups.summary import function_of, reply_line, request_line
 from gateway.history.audit import AuditTrail, MessageEntry
-from gateway.links.cim.server import GroupServer
+from gateway.links.cim.server import GroupServer, Route
 from gateway.links.modbus.poller import ModbusPoller
 from gateway.links.mqtt.broker import run_broker
 from gateway.links.sunspec.client import SunSpecLink
@@ -239,7 +239,10 @@ class Gateway:
         async def ask(request: GroupRequest, asker: Asker, peer: str) -> GroupReply:
             return await self.ask(request, asker, peer=peer)
 
-        routes = {"/status": lambda: status(self), "/forecasts": lambda: forecasts(self)}
+        routes: dict[str, Route] = {
+            "/status": lambda: status(self),
+            "/forecasts": lambda: forecasts(self),
+        }
         return group_server(self.site, table, ask, routes, self.clock)
 
     def _control_cycle(self) -> ControlCycle[object] | None:

@@ -46,9 +46,9 @@ def status(gateway: Gateway) -> dict[str, Any]:
     }
 
 
-def forecasts(gateway: Gateway) -> dict[str, Any]:
+async def forecasts(gateway: Gateway) -> dict[str, Any]:
     """Forecasts of DERs, groups and load, with scores; empty without a ``[dms]`` role."""
-    return {} if gateway.forecasts is None else gateway.forecasts.report()
+    return {} if gateway.forecasts is None else await gateway.forecasts.report()
 
 
 def _masters(gateway: Gateway) -> list[dict[str, Any]]:

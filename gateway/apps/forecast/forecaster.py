@@ -174,12 +174,12 @@ class Forecaster:
         if horizon_s is None or not ours:
             return models[0], ""
         scored = {model: self._book[self._key(model, horizon_s)] for model in models}
-        known = [model for model in ours if len(scored[model].outcomes) >= FEWEST]
+        known = [model for model in ours if len(scored[model]) >= FEWEST]
         best = min(known, key=lambda model: scored[model].mae) if ours[0] in known else ours[0]
         if OWN not in scored:
             return best, ""
         own, other = scored[OWN], scored[best]
-        samples = min(len(own.outcomes), len(other.outcomes))
+        samples = min(len(own), len(other))
         span = 0.0 if self.bounds is None else self.bounds.maximum - self.bounds.minimum
         endured = max(CLEARLY_WORSE * other.mae, other.mae + CLEARLY_MORE * span)
         if samples < CLEARLY_SAMPLES or own.mae <= endured:
@@ -220,22 +220,18 @@ class Forecaster:
         return value if self.bounds is None else self.bounds.clip(value)
 
 
-def table(book: ScoreBook) -> list[Mapping[str, object]]:
-    """Every score, a row each."""
-    rows: list[Mapping[str, object]] = []
+def table(book: ScoreBook) -> Iterator[Mapping[str, object]]:
+    """Every score, a row each, one after the other so that whoever asks may pause between."""
     for key in sorted(book.keys(), key=lambda one: (one.source, one.horizon_s, one.model)):
         figures = book[key].figures()
-        rows.append(
-            {
-                "source": key.source,
-                "quantity": key.quantity.value,
-                "model": key.model,
-                "horizon_s": key.horizon_s,
-                "samples": figures.samples,
-                "mae": figures.mae,
-                "bias": figures.bias,
-                "coverage": figures.coverage,
-                "pinball": figures.pinball,
-            }
-        )
-    return rows
+        yield {
+            "source": key.source,
+            "quantity": key.quantity.value,
+            "model": key.model,
+            "horizon_s": key.horizon_s,
+            "samples": figures.samples,
+            "mae": figures.mae,
+            "bias": figures.bias,
+            "coverage": figures.coverage,
+            "pinball": figures.pinball,
+        }

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from gateway.groups.messages import Quantity
 from gateway.model.der import Range
@@ -93,26 +93,45 @@ class Figures:
     pinball: float | None
 
 
-@dataclass(slots=True)
 class Window:
-    """The last outcomes of one key, oldest first."""
+    """The last outcomes of one key, oldest first.
 
-    outcomes: deque[Outcome] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    Args:
+        outcomes: those there are already.
+    """
+
+    def __init__(self, outcomes: Iterable[Outcome] = ()) -> None:
+        self._outcomes = deque(outcomes, maxlen=WINDOW)
+        # a forecast is asked for far more often than one comes true
+        self._mae: float | None = None
+        self._relative: list[float] | None = None
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return iter(self._outcomes)
+
+    def add(self, one: Outcome) -> None:
+        """Add an outcome; the oldest goes when the window is full."""
+        self._outcomes.append(one)
+        self._mae = self._relative = None
 
     @property
     def mae(self) -> float:
         """Mean absolute error; infinite for an empty window."""
-        errors = [abs(one.error) for one in self.outcomes]
-        return sum(errors) / len(errors) if errors else math.inf
+        if self._mae is None:
+            self._mae = _mean([abs(one.error) for one in self])
+        return math.inf if self._mae is None else self._mae
 
     def figures(self) -> Figures:
         """All figures."""
-        inside = [one.inside for one in self.outcomes if one.inside is not None]
-        losses = [one.pinball for one in self.outcomes if one.pinball is not None]
+        inside = [one.inside for one in self if one.inside is not None]
+        losses = [one.pinball for one in self if one.pinball is not None]
         return Figures(
-            len(self.outcomes),
-            _mean([abs(one.error) for one in self.outcomes]),
-            _mean([one.error for one in self.outcomes]),
+            len(self),
+            _mean([abs(one.error) for one in self]),
+            _mean([one.error for one in self]),
             _mean([float(one) for one in inside]),
             _mean(losses),
         )
@@ -125,8 +144,9 @@ class Window:
         """
         if claim.scale == 0.0:
             return Range(claim.value, claim.value)
-        errors = sorted(one.error / one.scale for one in self.outcomes if one.scale > 0.0)
-        count = len(errors)
+        if self._relative is None:
+            self._relative = sorted(one.error / one.scale for one in self if one.scale > 0.0)
+        errors, count = self._relative, len(self._relative)
         if count < FEWEST:
             return None
         tail = (1.0 - claim.confidence) / 2.0
@@ -161,7 +181,7 @@ class ScoreBook:
     def add(self, key: Key, one: Outcome) -> None:
         """Add an outcome."""
         window = self._windows.pop(key, None) or Window()
-        window.outcomes.append(one)
+        window.add(one)
         self._windows[key] = window
         self._new.append((key, one))
         while len(self._windows) > self._most:

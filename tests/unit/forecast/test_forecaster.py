@@ -84,7 +84,7 @@ def test_of_ours_the_one_with_the_least_error_is_taken_once_there_are_scores():
     assert found.model == "day-profile"
     assert found.nominal == pytest.approx(wavy(now_ms + 7_200_000), rel=1e-6)
     persistence = book[Key("pv", P, "persistence", 7200)]
-    assert len(persistence.outcomes) >= FEWEST
+    assert len(persistence) >= FEWEST
     assert persistence.mae > 5e3
     # and where yesterday is no guide at all, the other way round
     forecaster, _ = fresh()
@@ -109,13 +109,13 @@ def test_the_sources_own_forecast_is_preferred_before_there_are_scores_and_while
 def test_one_that_was_clearly_worse_over_enough_samples_gives_way_with_a_note():
     forecaster, book = fresh()
     now_ms = run(forecaster, wavy, 40, tell=lambda ms: wavy(ms) + 20e3)
-    assert len(book[Key("pv", P, OWN, 900)].outcomes) >= CLEARLY_SAMPLES
+    assert len(book[Key("pv", P, OWN, 900)]) >= CLEARLY_SAMPLES
     found = forecaster.predict(now_ms, 900)
     assert found.model != OWN
     assert "its own was off by 20000" in found.note
     few, book = fresh(horizons=(7200,))
     now_ms = run(few, wavy, 12, tell=lambda ms: wavy(ms) + 20e3)
-    assert 0 < len(book[Key("pv", P, OWN, 7200)].outcomes) < CLEARLY_SAMPLES
+    assert 0 < len(book[Key("pv", P, OWN, 7200)]) < CLEARLY_SAMPLES
     assert few.predict(now_ms, 7200).model == OWN
 
 
@@ -198,6 +198,6 @@ def test_the_least_is_the_lowest_end_on_the_way_and_without_scores_what_the_plat
 def test_a_clock_that_steps_back_does_not_stop_the_scoring():
     forecaster, book = fresh(horizons=(900,))
     run(forecaster, lambda ms: 1.0, 10)
-    before = len(book[Key("pv", P, "persistence", 900)].outcomes)
+    before = len(book[Key("pv", P, "persistence", 900)])
     run(forecaster, lambda ms: 1.0, 10)  # from the beginning again
-    assert len(book[Key("pv", P, "persistence", 900)].outcomes) > before + 20
+    assert len(book[Key("pv", P, "persistence", 900)]) > before + 20

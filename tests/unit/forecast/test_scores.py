@@ -31,7 +31,7 @@ def test_figures_of_three_forecasts_reckoned_by_hand():
     window = Window()
     band = Range(90.0, 110.0)
     for actual in (95.0, 100.0, 130.0):
-        window.outcomes.append(outcome(Claim(100.0, band=band), actual, 0))
+        window.add(outcome(Claim(100.0, band=band), actual, 0))
     found = window.figures()
     assert found.samples == 3
     assert found.mae == pytest.approx((5 + 0 + 30) / 3)
@@ -48,7 +48,7 @@ def test_a_forecast_without_a_band_has_no_coverage():
     one = outcome(Claim(1.0), 2.0, 5)
     assert one == Outcome(5, 1.0, 1.0, None, None)
     window = Window()
-    window.outcomes.append(one)
+    window.add(one)
     assert window.figures().coverage is None
     assert Window().figures().mae is None
 
@@ -79,7 +79,8 @@ def test_too_few_errors_give_no_band_and_a_window_forgets():
 
 def test_a_band_scales_with_what_the_error_is_measured_in_and_is_nothing_at_night():
     window = Window()
-    window.outcomes.extend(Outcome(0, error, 500.0) for error in (-50.0, 50.0) * 20)
+    for error in (-50.0, 50.0) * 20:
+        window.add(Outcome(0, error, 500.0))
     assert window.band(Claim(80.0, 1000.0)) == Range(-20.0, 180.0)
     assert window.band(Claim(0.0, 0.0)) == Range(0.0, 0.0)
 

@@ -27,7 +27,7 @@ def test_what_was_scored_is_there_after_a_restart_in_its_order(tmp_path):
     file.save(book.take_new())
     file.save(book.take_new())  # nothing is written twice
     file.close()
-    assert list(loaded(path)[KEY].outcomes) == outcomes
+    assert list(loaded(path)[KEY]) == outcomes
 
 
 def test_the_file_keeps_a_window_of_each_and_no_more(tmp_path):
@@ -35,7 +35,7 @@ def test_the_file_keeps_a_window_of_each_and_no_more(tmp_path):
     file = ScoreFile(path)
     file.save([(KEY, Outcome(n, float(n), 1.0)) for n in range(3 * WINDOW)])
     file.close()
-    assert [one.time_ms for one in loaded(path)[KEY].outcomes] == [*range(2 * WINDOW, 3 * WINDOW)]
+    assert [one.time_ms for one in loaded(path)[KEY]] == [*range(2 * WINDOW, 3 * WINDOW)]
     with sqlite3.connect(path) as database:
         (count,) = database.execute("SELECT count(*) FROM outcomes").fetchone()
     database.close()

@@ -161,12 +161,12 @@ def test_of_what_is_not_bound_or_not_known_no_least_is_told(field):
     assert field.forecasts.least_w("der_pv", 3600.0) == 0.0  # no scores yet: it may go
 
 
-def test_scores_outlive_the_process(field, tmp_path, clock):
+async def test_scores_outlive_the_process(field, tmp_path, clock):
     field.live(40)
-    before = field.forecasts.report()
+    before = await field.forecasts.report()
     assert {row["source"] for row in before["scores"]} == {"pv.p", "mg", LOAD}
     assert before["forecasts"]["mg"][0]["nominal"] == pytest.approx(50e3)
     field.forecasts.scores.close()
     again = Field(tmp_path, clock)
-    assert again.forecasts.report()["scores"] == before["scores"]
+    assert (await again.forecasts.report())["scores"] == before["scores"]
     again.forecasts.scores.close()
