@@ -137,9 +137,9 @@ async def test_a_running_gateway_tells_of_its_feeder(tmp_path):
             while awareness.state.report is None or awareness.state.report.meters_good < 9:
                 assert not awareness.record.fault, awareness.record.fault
                 await asyncio.sleep(0.1)
-            while not gateway.links["https"].running or not gateway.forecasts.present(
-                "feeder:load"
-            ):
+            assert gateway.group_server is not None
+            await gateway.group_server.listening.wait()
+            while gateway.forecasts.present("feeder:load") is None:
                 await asyncio.sleep(0.1)
         told = await command("summary", str(tmp_path), "--json")
         assert told.exit_code == 0, told.output
