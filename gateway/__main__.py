@@ -9,11 +9,13 @@ from gateway.commands import (
     cert,
     demo,
     flisr,
+    forecast,
     group,
     outstation,
     points,
     run,
     sep2,
+    summary,
     vvo,
     vvo_day,
     vvo_table,
@@ -34,6 +36,8 @@ app.command()(points.explain)
 app.command()(points.lock)
 app.command()(audit.audit)
 app.command()(outstation.outstation)
+app.command()(summary.summary)
+app.command()(forecast.forecast)
 app.command()(vvo.vvo)
 app.command()(flisr.flisr)
 app.command("vvo-day")(vvo_day.vvo_day)

@@ -50,6 +50,17 @@ def load_va(network: Network, buses: Collection[str]) -> complex:
     return sum((network.loads_va.get(bus, 0j) for bus in buses), 0j)
 
 
+def ends(network: Network) -> tuple[str, ...]:
+    """Buses with one neighbour and no source: where a feeder's arms end."""
+    neighbours: dict[str, set[str]] = {bus: set() for bus in network.base_kv}
+    for branch in network.branches.values():
+        first, second = branch.ends
+        neighbours[first].add(second)
+        neighbours[second].add(first)
+    sources = set(network.sources.values())
+    return tuple(bus for bus, near in neighbours.items() if len(near) == 1 and bus not in sources)
+
+
 def path(
     network: Network, open_branches: Collection[str], start: str, end: str
 ) -> tuple[str, ...] | None:

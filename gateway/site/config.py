@@ -152,6 +152,48 @@ class FlisrTable(Strict):
     source: tuple[FeederHead, ...] = ()
 
 
+class ForecastTable(Strict):
+    """``[dms.forecast]``: forecasts of DERs, groups and the feeder's load.
+
+    Attributes:
+        latitude_deg, longitude_deg: north and east positive; without them no clear sky is reckoned.
+        tilt_deg, azimuth_deg: of the PV planes: 0 is flat, clockwise from north.
+        spacing_s: between samples.
+        horizon_s: the longest horizon that is scored.
+        ask_groups_every_s: how often groups are asked for their own forecast; 0 for never.
+    """
+
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)] | None = None
+    tilt_deg: Annotated[float, Field(ge=0, le=90)] = 0.0
+    azimuth_deg: Annotated[float, Field(ge=0, lt=360)] = 180.0
+    spacing_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    horizon_s: Annotated[float, Field(ge=300, le=86_400)] = 14_400.0
+    ask_groups_every_s: Annotated[float, Field(ge=0, le=86_400)] = 900.0
+
+    @model_validator(mode="after")
+    def _check(self) -> ForecastTable:
+        if (self.latitude_deg is None) != (self.longitude_deg is None):
+            raise ValueError("a place needs latitude_deg and longitude_deg")
+        return self
+
+
+class AwarenessTable(Strict):
+    """``[dms.awareness]``: what the feeder is like now; needs a model.
+
+    The band is that of ``[dms.vvo]``.
+
+    Attributes:
+        period_s: how often it looks; 0 for never.
+        headroom_buses: most buses whose headroom is kept up, and how many a cycle.
+        headroom_per_cycle: of those.
+    """
+
+    period_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    headroom_buses: Annotated[int, Field(ge=0, le=1000)] = 40
+    headroom_per_cycle: Annotated[int, Field(ge=1, le=100)] = 4
+
+
 class DmsTable(Strict):
     """``[dms]``: the DMS role. ``model`` is a ``.dss`` master, relative to the site folder.
 
@@ -167,6 +209,8 @@ class DmsTable(Strict):
     cycle_s: Annotated[float, Field(ge=0.2, le=3600)] = 2.0
     vvo: VvoTable = VvoTable()
     flisr: FlisrTable = FlisrTable()
+    forecast: ForecastTable = ForecastTable()
+    awareness: AwarenessTable = AwarenessTable()
 
 
 class HttpsTable(Strict):

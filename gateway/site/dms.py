@@ -20,7 +20,6 @@ from gateway.groups.der_points import DerPoints
 from gateway.model.errors import ConfigError, ConfigIssue
 from gateway.site.config import DmsTable, NetworkRow
 from gateway.site.groups import der_points
-from gateway.site.outlook import Outlook
 from gateway.site.site import Site
 from gateway.site.worker import Step
 
@@ -50,8 +49,8 @@ def vvo_config(site: Site, dms: DmsTable) -> VvoConfig:
             (row.element, f"{row.source}.closed") for row in rows if row.role == "switch"
         ),
         voltages=tuple((row.element, row.source) for row in rows if row.role == "voltage"),
-        head_p=_by_phase(rows, "head_p"),
-        head_q=_by_phase(rows, "head_q"),
+        head_p=by_phase(rows, "head_p"),
+        head_q=by_phase(rows, "head_q"),
         excluded_buses=dms.exclude_buses,
         dms_id=dms.id,
         mode="act" if vvo.mode == "act" else "advise",
@@ -87,11 +86,6 @@ def vvo_factory(site: Site, dms: DmsTable) -> partial[Step]:
     return factory
 
 
-def vvo_outlook(site: Site, dms: DmsTable) -> Outlook:
-    """What looks ahead for volt-VAR optimisation."""
-    return Outlook(vvo_config(site, dms), dms.vvo.ahead_steps, dms.vvo.ahead_step_s, dms.cycle_s)
-
-
 def build_vvo(config: VvoConfig, master: Path, head: tuple[str, ...]) -> Step:
     """Build the application; runs in the worker process, where the model then lives."""
     from gateway.apps.vvo.step import Vvo  # noqa: PLC0415 - a box that only polls has no solver
@@ -116,10 +110,10 @@ def vvo_state(dms: DmsTable) -> object:
 
 
 def check_elements(site: Site, master: Path, dms: DmsTable) -> None:
-    """Whether every binding names an element of the model.
+    """Find out whether every binding names an element of the model.
 
     Raises:
-        ConfigError: the solver is not installed, or a binding does not.
+        ConfigError: the solver is not installed, or a binding names no element of the model.
     """
     try:
         from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
@@ -183,6 +177,7 @@ def _group_acts(site: Site, group: str) -> bool:
     return all(point is not None and _acts(site, point) for point in points)
 
 
-def _by_phase(rows: Iterable[NetworkRow], role: str) -> tuple[str, ...]:
+def by_phase(rows: Iterable[NetworkRow], role: str) -> tuple[str, ...]:
+    """Points that measure a role, by phase."""
     found = {row.element: row.source for row in rows if row.role == role}
     return tuple(found[phase] for phase in sorted(found))

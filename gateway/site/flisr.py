@@ -14,6 +14,8 @@ from gateway.site.worker import Step
 
 if TYPE_CHECKING:
     from gateway.apps.flisr.config import FlisrConfig, GroupBinding, SwitchPoints
+    from gateway.points.image import ProcessImage
+    from gateway.site.forecasts import SiteForecasts
 
 #: The most a step may take, s: it plans once an outage, and nothing waits for it but itself.
 STEP_LIMIT_S = 30.0
@@ -77,6 +79,15 @@ def build_flisr(config: FlisrConfig, master: Path, head: tuple[str, ...]) -> Ste
     from gateway.grid.dss_engine import DssEngine  # noqa: PLC0415
 
     return Flisr(config, DssEngine(master, head)).step
+
+
+def least_powers_w(
+    forecasts: SiteForecasts, seconds: float, image: ProcessImage
+) -> dict[str, float]:
+    """What each DER and group will give at least over a repair, W, by element; for the step."""
+    del image  # forecasts know it already
+    found = {element: forecasts.least_w(element, seconds) for element in forecasts.elements}
+    return {element: least for element, least in found.items() if least is not None}
 
 
 def flisr_status(state: Any, alarms: list[str], notes: dict[str, float | str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from gateway.groups.service import GroupService
 from gateway.groups.settle import Settler
 from gateway.groups.summary import function_of, reply_line, request_line
 from gateway.history.audit import AuditTrail, MessageEntry
-from gateway.links.cim.server import GroupServer
+from gateway.links.cim.server import GroupServer, Route
 from gateway.links.modbus.poller import ModbusPoller
 from gateway.links.mqtt.broker import run_broker
 from gateway.links.sunspec.client import SunSpecLink
@@ -27,18 +27,22 @@ from gateway.points.arbiter import Arbiter
 from gateway.points.interlock import Interlock
 from gateway.points.router import Actuator, Router
 from gateway.points.store import PointStore
+from gateway.site.awareness import awareness_factory, awareness_state, run_awareness
 from gateway.site.cycle import ControlCycle
-from gateway.site.dms import vvo_factory, vvo_outlook, vvo_state
+from gateway.site.dms import vvo_factory, vvo_state
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
+from gateway.site.forecasts import SiteForecasts
 from gateway.site.groups import point_groups
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
 from gateway.site.northbound import group_server, modbus_server, mqtt_link
+from gateway.site.outlook import Outlook
 from gateway.site.site import Site
-from gateway.site.status import status
+from gateway.site.status import forecasts, status
 from gateway.site.supervise import LinkState, keep_running
 from gateway.site.worker import StepWorker
 
 if TYPE_CHECKING:
+    from gateway.apps.awareness.step import AwarenessState
     from gateway.apps.flisr.state import FlisrState
     from gateway.links.dnp3.master import Dnp3Master
     from gateway.links.sep2.ders import DerServer
@@ -59,8 +63,10 @@ class Gateway:
     Attributes:
         store, router, groups, poller, trail: the parts, for those that show or test them.
         links: supervised links by name.
+        forecasts: of DERs, groups and load; None without a ``[dms]`` role.
         cycle: the DMS's volt-VAR cycle; None without a ``[dms]`` role.
         flisr: its cycle of restoration; None where that is off.
+        awareness: looks at the feeder; None without a model, or where it is off.
         messages: latest group messages, oldest first.
 
     Raises:
@@ -99,8 +105,10 @@ class Gateway:
         )
         self.messages: deque[MessageEntry] = deque(maxlen=_KEPT_MESSAGES)
         self.links: dict[str, LinkState] = {}
+        self.forecasts = self._site_forecasts()
         self.cycle = self._control_cycle()
         self.flisr = self._flisr_cycle()
+        self.awareness = self._awareness_cycle()
 
     async def run(self) -> None:
         """Run every part until cancelled; a bug in any part ends them all."""
@@ -118,15 +126,22 @@ class Gateway:
                 parts.create_task(self._age(), name="aging")
                 parts.create_task(self._expire(), name="expiry")
                 parts.create_task(self._start_due(), name="schedules")
-                parts.create_task(self._sample(), name="forecast")
+                parts.create_task(self._sample(), name="group forecasts")
+                if self.forecasts is not None:
+                    parts.create_task(self.forecasts.run(), name="forecasts")
                 if self.utility is not None:
                     parts.create_task(self.utility.follow(), name="2030.5 schedule")
                 if self.cycle is not None:
                     parts.create_task(self.cycle.run(), name="dms")
                 if self.flisr is not None:
                     parts.create_task(self.flisr.run(), name="flisr")
+                if self.awareness is not None and self.site.file.dms is not None:
+                    period_s = self.site.file.dms.awareness.period_s
+                    parts.create_task(run_awareness(self.awareness, period_s), name="awareness")
         finally:
             self.trail.close()
+            if self.forecasts is not None:
+                self.forecasts.scores.close()
 
     def _supervised(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
         """Links that end when their peer is lost, and are started again."""
@@ -229,43 +244,69 @@ class Gateway:
         async def ask(request: GroupRequest, asker: Asker, peer: str) -> GroupReply:
             return await self.ask(request, asker, peer=peer)
 
-        routes = {"/status": lambda: status(self)}
+        routes: dict[str, Route] = {
+            "/status": lambda: status(self),
+            "/forecasts": lambda: forecasts(self),
+        }
         return group_server(self.site, table, ask, routes, self.clock)
 
     def _control_cycle(self) -> ControlCycle[object] | None:
         dms = self.site.file.dms
-        if dms is None or dms.vvo.mode == "off":
+        if dms is None or dms.vvo.mode == "off" or self.forecasts is None:
             return None
-        asker = Asker(f"{dms.id}:vvo", Priority.DMS_VVO)
+        worker, ask = StepWorker(vvo_factory(self.site, dms)), self._asking(f"{dms.id}:vvo")
+        cycle: ControlCycle[object] = ControlCycle(
+            dms.cycle_s, worker, vvo_state(dms), self.store, self.router, ask, self.clock
+        )
+        cycle.forecast = Outlook(self.forecasts, dms.vvo.ahead_steps, dms.vvo.ahead_step_s)
+        cycle.held = self._switching
+        return cycle
+
+    def _awareness_cycle(self) -> ControlCycle[AwarenessState] | None:
+        dms = self.site.file.dms
+        if dms is None or dms.model is None or not dms.awareness.period_s:
+            return None
+        worker = StepWorker(awareness_factory(self.site, dms, dms.model))
+        ask, state, period_s = self._asking(dms.id), awareness_state(), dms.awareness.period_s
+        return ControlCycle(period_s, worker, state, self.store, self.router, ask, self.clock)
+
+    def _site_forecasts(self) -> SiteForecasts | None:
+        dms = self.site.file.dms
+        if dms is None:
+            return None
+        ask = self._asking(f"{dms.id}:forecast")
+        return SiteForecasts(self.site, dms, self.store, self.groups.groups, ask, self.clock)
+
+    def _asking(
+        self, name: str, rank: Priority = Priority.DMS_VVO
+    ) -> Callable[[GroupRequest], Awaitable[GroupReply]]:
+        """How an application of the DMS asks groups."""
+        asker = Asker(name, rank)
 
         async def ask(request: GroupRequest) -> GroupReply:
             return await self.ask(request, asker, peer=asker.name, direction="out")
 
-        worker, outlook = StepWorker(vvo_factory(self.site, dms)), vvo_outlook(self.site, dms)
-        cycle: ControlCycle[object] = ControlCycle(
-            dms.cycle_s, worker, vvo_state(dms), self.store, self.router, ask, self.clock
-        )
-        cycle.forecast = outlook
-        cycle.held = self._switching
-        return cycle
+        return ask
 
     def _flisr_cycle(self) -> ControlCycle[FlisrState] | None:
         dms = self.site.file.dms
         if dms is None or dms.flisr.mode == "off":
             return None
         from gateway.apps.flisr.state import FlisrState  # noqa: PLC0415 - only a DMS box has it
-        from gateway.site.flisr import STEP_LIMIT_S, flisr_factory  # noqa: PLC0415 - the same
+        from gateway.site.flisr import (  # noqa: PLC0415 - the same
+            STEP_LIMIT_S,
+            flisr_factory,
+            least_powers_w,
+        )
 
-        asker = Asker(f"{dms.id}:flisr", Priority.PROTECTION_FLISR)
-
-        async def ask(request: GroupRequest) -> GroupReply:
-            return await self.ask(request, asker, peer=asker.name, direction="out")
-
+        ask = self._asking(f"{dms.id}:flisr", Priority.PROTECTION_FLISR)
         worker = StepWorker(flisr_factory(self.site, dms))
         cycle: ControlCycle[FlisrState] = ControlCycle(
             dms.flisr.cycle_s, worker, FlisrState(), self.store, self.router, ask, self.clock
         )
         cycle.limit_s = STEP_LIMIT_S
+        if (known := self.forecasts) is not None:
+            cycle.forecast = partial(least_powers_w, known, dms.flisr.repair_s)
         return cycle
 
     def _switching(self) -> str:

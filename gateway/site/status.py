@@ -35,6 +35,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "messages": [dataclasses.asdict(entry) for entry in gateway.messages],
         "vvo": _cycle(gateway),
         "flisr": _outage(gateway),
+        "awareness": _awareness(gateway),
         "supervised": {name: dataclasses.asdict(link) for name, link in gateway.links.items()},
         "dnp3": {name: dataclasses.asdict(state) for name, state in outstations.items()},
         "dnp3_masters": _masters(gateway),
@@ -44,6 +45,11 @@ def status(gateway: Gateway) -> dict[str, Any]:
             name: dataclasses.asdict(line) for name, line in gateway.poller.statistics.lines.items()
         },
     }
+
+
+async def forecasts(gateway: Gateway) -> dict[str, Any]:
+    """Forecasts of DERs, groups and load, with scores; empty without a ``[dms]`` role."""
+    return {} if gateway.forecasts is None else await gateway.forecasts.report()
 
 
 def _masters(gateway: Gateway) -> list[dict[str, Any]]:
@@ -84,6 +90,18 @@ def _outage(gateway: Gateway) -> dict[str, Any] | None:
     record = gateway.flisr.record
     alarms = [alarm.text for alarm in record.alarms.values()]
     return flisr_status(gateway.flisr.state, alarms, record.notes) | {"fault": record.fault}
+
+
+def _awareness(gateway: Gateway) -> dict[str, Any] | None:
+    """The last look at the feeder; its report is null before the first."""
+    if gateway.awareness is None:
+        return None
+    record, report = gateway.awareness.record, gateway.awareness.state.report
+    return {
+        "fault": record.fault,
+        "alarms": [alarm.text for alarm in record.alarms.values()],
+        "report": None if report is None else dataclasses.asdict(report),
+    }
 
 
 def _cycle(gateway: Gateway) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from gateway.apps.flisr.locate import Evidence, Flag, Location, Seen, locate
 from gateway.apps.flisr.plan import GroupAt, Step, UnsafePlanError, isolate, switching
 from gateway.apps.flisr.restore import restore
 from gateway.apps.flisr.shortcircuit import FaultStudy
-from gateway.apps.flisr.state import Calm, GroupState
+from gateway.apps.flisr.state import Calm
 from gateway.apps.flisr.task import Task
 from gateway.grid.powerflow import PowerFlow
 from gateway.points.image import ProcessImage
@@ -70,7 +70,7 @@ class Planner:
         image: ProcessImage,
         now: Field,
         calm: Calm,
-        groups: Mapping[str, GroupState],
+        powers_w: Mapping[str, float],
         tripped: Edges,
     ) -> Plan:
         """Locate, isolate and restore.
@@ -79,7 +79,7 @@ class Planner:
             image: the frozen points.
             now: how the field stands.
             calm: how it stood before.
-            groups: what groups last said.
+            powers_w: what DERs and groups give at least while the repair lasts, by element.
             tripped: switches that locked out.
 
         Raises:
@@ -95,7 +95,7 @@ class Planner:
         unmovable = [graph.edges[e].name for e in task.blocked & present - now.ready]
         if unmovable:
             raise NoPlanError(f"{', '.join(unmovable)} cannot be opened")
-        judge = self._judge(image, graph, calm, groups, present)
+        judge = self._judge(image, graph, calm, powers_w, present)
         found = restore(task, judge)
         if found is None:
             raise NoPlanError("no state of the switches holds the limits")
@@ -120,7 +120,7 @@ class Planner:
         )
 
     def back(
-        self, image: ProcessImage, now: Field, calm: Calm, groups: Mapping[str, GroupState]
+        self, image: ProcessImage, now: Field, calm: Calm, powers_w: Mapping[str, float]
     ) -> Plan:
         """The way back to how the feeder stood, once the fault is mended.
 
@@ -132,7 +132,7 @@ class Planner:
         if stuck:
             raise NoPlanError(f"{', '.join(stuck)} cannot be moved")
         task = Task(graph, frozenset(), frozenset(), self._config.voltage_min_pu)
-        judge = self._judge(image, graph, calm, groups, now.closed)
+        judge = self._judge(image, graph, calm, powers_w, now.closed)
         try:
             steps = switching(task, now.closed, calm.closed, self.groups, judge)
         except UnsafePlanError as error:
@@ -208,21 +208,17 @@ class Planner:
         image: ProcessImage,
         graph: Graph,
         calm: Calm,
-        groups: Mapping[str, GroupState],
+        powers_w: Mapping[str, float],
         present: Edges,
     ) -> AcJudge:
         """The power flow of what comes back: DERs that were out give nothing but may draw."""
         config, live = self._config, live_zones(feed(graph, present))
         self._set_points(image)
         self._model.scale_loads(np.ones((3, 2)), self._factors(calm, present))
-        now_w = {element: image.good_value(point) for element, point in config.ders}
-        for group in config.groups:
-            state = groups.get(group.group_id)
-            now_w[group.element] = None if state is None else state.power_w
         for element, before_w in calm.injected_w.items():
             stays = self.zone_of(element) in live
-            power_w = now_w.get(element) if stays else None
-            self._model.set_injection(element, min(before_w, power_w or 0.0), 0.0)
+            power_w = powers_w.get(element, 0.0) if stays else 0.0
+            self._model.set_injection(element, min(before_w, power_w), 0.0)
         return AcJudge(self._model, graph, config.voltage_min_pu, config.voltage_max_pu)
 
     def _set_points(self, image: ProcessImage) -> None:

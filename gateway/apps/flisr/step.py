@@ -32,6 +32,7 @@ class _Now:
     image: ProcessImage
     field: Field
     now_ms: int
+    least_w: Mapping[str, float]
 
 
 class Flisr:
@@ -53,6 +54,7 @@ class Flisr:
         replies: Sequence[GroupReply],
         state: FlisrState,
         now_ms: int,
+        least_w: Mapping[str, float] | None = None,
     ) -> Decision[FlisrState]:
         """Look, and take the next step of whatever is under way.
 
@@ -61,9 +63,11 @@ class Flisr:
             replies: what groups answered since the last step, oldest first.
             state: what the last step gave back.
             now_ms: UTC ms.
+            least_w: what DERs and groups are forecast to give at least while a repair lasts, by
+                element of the model.
         """
         state = _remember(state, replies, now_ms)
-        now = _Now(image, look(self._config, image), now_ms)
+        now = _Now(image, look(self._config, image), now_ms, least_w or {})
         handle = {
             Phase.NORMAL: self._watch,
             Phase.TRIPPED: self._wait_for_reclosing,
@@ -111,7 +115,9 @@ class Flisr:
             return self._decide(state)
         calm = state.calm[0]
         try:
-            plan = self._planner.outage(now.image, now.field, calm, state.groups, state.tripped)
+            plan = self._planner.outage(
+                now.image, now.field, calm, self._powers_w(now, state), state.tripped
+            )
         except NoPlanError as error:
             return self._stopped(now, state, f"no plan: {error}")
         text = (
@@ -127,7 +133,9 @@ class Flisr:
         if not now.field.repaired:
             return self._decide(state)
         try:
-            plan = self._planner.back(now.image, now.field, state.calm[0], state.groups)
+            plan = self._planner.back(
+                now.image, now.field, state.calm[0], self._powers_w(now, state)
+            )
         except NoPlanError as error:
             return self._stopped(now, state, f"no way back: {error}")
         return self._begin(now, state, plan, Phase.RETURNING, "repaired: back to normal")
@@ -253,6 +261,11 @@ class Flisr:
             known = state.groups.get(group.group_id)
             found[group.element] = 0.0 if known is None else known.power_w
         return found
+
+    def _powers_w(self, now: _Now, state: FlisrState) -> dict[str, float]:
+        """What each DER and group gives, the least of now and of what is forecast."""
+        present = self._injected(now, state)
+        return {e: min(power_w, now.least_w.get(e, power_w)) for e, power_w in present.items()}
 
     def _names(self, switches: frozenset[int]) -> str:
         return ", ".join(self._config.switches[n].name for n in sorted(switches))

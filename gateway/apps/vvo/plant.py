@@ -11,7 +11,7 @@ from gateway.apps.vvo.config import Der, Group, VvoConfig
 from gateway.apps.vvo.curtail import watt_control
 from gateway.apps.vvo.problem import Control
 from gateway.apps.vvo.usage import Usage, left, price_kw
-from gateway.grid.powerflow import PowerFlow
+from gateway.grid.estimate import Measured
 from gateway.groups.messages import GroupReply, Quantity
 from gateway.points.image import ProcessImage
 
@@ -32,28 +32,27 @@ class Movable:
     kind: str
 
 
-def apply_present(
-    model: PowerFlow, config: VvoConfig, image: ProcessImage, replies: Mapping[str, GroupReply]
-) -> None:
-    """Put measured taps, switches and injections on the model; what is unknown stays as it was."""
-    for regulator in config.regulators:
-        position = _last_value(image, regulator.position)
-        if position is not None:
-            model.set_tap(regulator.element, round(position))
-    for capacitor in config.capacitors:
-        closed = _last_value(image, capacitor.closed)
-        if closed is not None:
-            model.set_capacitor(capacitor.element, closed=closed >= 0.5)
-    for branch, point in config.switches:
-        closed = _last_value(image, point)
-        if closed is not None:
-            model.set_switch(branch, closed=closed >= 0.5)
-    for der in config.ders:
-        power, reactive = injection(image, der)
-        model.set_injection(der.element, power, reactive)
+def measured(config: VvoConfig, image: ProcessImage, replies: Mapping[str, GroupReply]) -> Measured:
+    """What the image and the groups' last statuses say of the feeder; what is lost, as last seen.
+
+    Head flows and voltages are of good meters only.
+    """
+    taps = {own.element: _last_value(image, own.position) for own in config.regulators}
+    closed = {own.element: _last_value(image, own.closed) for own in config.capacitors}
+    switches = {branch: _last_value(image, point) for branch, point in config.switches}
+    injections = {der.element: injection(image, der) for der in config.ders}
     for group in config.groups:
-        power, reactive = group_injection(replies.get(group.group_id))
-        model.set_injection(group.element, power, reactive)
+        injections[group.element] = group_injection(replies.get(group.group_id))
+    volts = {node: image.good_value(point) for node, point in config.voltages}
+    return Measured(
+        taps={element: round(tap) for element, tap in taps.items() if tap is not None},
+        capacitors={name: state >= 0.5 for name, state in closed.items() if state is not None},
+        switches={name: state >= 0.5 for name, state in switches.items() if state is not None},
+        injections=injections,
+        head_p_w=[image.good_value(point) for point in config.head_p],
+        head_q_var=[image.good_value(point) for point in config.head_q],
+        voltages_pu={node: volt for node, volt in volts.items() if volt is not None},
+    )
 
 
 def injection(image: ProcessImage, der: Der) -> tuple[float, float]:

@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 from gateway.apps.decision import Alarm, Decision
 from gateway.apps.vvo.config import VvoConfig
 from gateway.apps.vvo.curtail import free_powers_w
-from gateway.apps.vvo.estimate import Estimate, fit
 from gateway.apps.vvo.horizon import Horizon, over_horizon
 from gateway.apps.vvo.objective import Objective
 from gateway.apps.vvo.orders import commands, requests
 from gateway.apps.vvo.plan import plan
 from gateway.apps.vvo.plant import (
     Movable,
-    apply_present,
     group_injection,
     injection,
+    measured,
     movables,
     shown,
 )
@@ -29,6 +28,7 @@ from gateway.apps.vvo.requests import Poi
 from gateway.apps.vvo.stuck import Standing, alarms, stuck, watch
 from gateway.apps.vvo.usage import Usage, observe, resting
 from gateway.apps.vvo.usage import alarms as hunting_alarms
+from gateway.grid.estimate import Estimate, fit
 from gateway.grid.powerflow import PowerFlow
 from gateway.groups.messages import (
     Address,
@@ -114,8 +114,8 @@ class Vvo:
         config = self._config
         state = self._remember(state, replies, now_ms)
         messages, state = self._ask_status(state, now_ms)
-        apply_present(self._model, config, image, state.replies)
-        estimate = fit(self._model, config, image, state.multipliers)
+        present = measured(config, image, state.replies)
+        estimate = fit(self._model, present, state.multipliers)
         if not estimate.solution.converged:
             # loads fitted to a solution that is none would spoil every cycle to come
             return _held(messages, replace(state, multipliers=np.ones((3, 2))), _NOT_SOLVED)

@@ -154,3 +154,17 @@ def test_ten_thousand_points_load_without_delay(folder):
     assert len(site.points) > 10_000
     # the bench states the figure (under 1 s); here only that nothing is quadratic
     assert time.process_time() - started < 10
+
+
+def test_a_place_is_a_latitude_and_a_longitude(folder):
+    (folder / "maps").mkdir()
+    (folder / "maps" / "network.csv").write_text("role,element,source,command\n")
+    text = SITE + "[dms]\n[dms.forecast]\nlatitude_deg = 40.0\n"
+    (folder / "site.toml").write_text(text)
+    (fault,) = faults(folder)
+    assert "a place needs latitude_deg and longitude_deg" in fault
+    assert fault.startswith("site.toml:")
+    (folder / "site.toml").write_text(text + "longitude_deg = -80.0\n")
+    dms = load_site(folder).file.dms
+    assert dms is not None
+    assert (dms.forecast.latitude_deg, dms.forecast.longitude_deg) == (40.0, -80.0)

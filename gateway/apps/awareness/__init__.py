@@ -1,0 +1,1 @@
+"""Situational awareness: what the feeder is like now, and what it could still take."""
