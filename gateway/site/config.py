@@ -125,6 +125,7 @@ class FlisrTable(Strict):
     """``[dms.flisr]``: fault location, isolation and service restoration.
 
     Attributes:
+        mode: a site that binds no switches has none of it.
         cycle_s: how often it looks.
         settle_s: after a lockout, how long indicators may take to arrive before it decides.
         follow_s: how long a switch may take to show what it was told.
@@ -137,7 +138,7 @@ class FlisrTable(Strict):
         source: capacities of feeder heads; one not named is taken for strong enough.
     """
 
-    mode: Literal["off", "advise", "act"] = "off"
+    mode: Literal["off", "advise", "act"] = "advise"
     cycle_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     settle_s: Annotated[float, Field(ge=0, le=600)] = 5.0
     follow_s: Annotated[float, Field(ge=0.5, le=600)] = 10.0

@@ -292,6 +292,8 @@ class Gateway:
         dms = self.site.file.dms
         if dms is None or dms.flisr.mode == "off":
             return None
+        if "flisr" not in dms.model_fields_set and not self.site.has_switches:
+            return None
         from gateway.apps.flisr.state import FlisrState  # noqa: PLC0415 - only a DMS box has it
         from gateway.site.flisr import (  # noqa: PLC0415 - the same
             STEP_LIMIT_S,

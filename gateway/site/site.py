@@ -82,6 +82,11 @@ class Site:
         """Where the running gateway keeps its audit trail and keys."""
         return self.folder / self.file.data
 
+    @property
+    def has_switches(self) -> bool:
+        """Whether switches of the feeder are bound."""
+        return any(row.role == "switch" for row in self.network)
+
     def members(self, group: str) -> tuple[Device, ...]:
         """The devices behind a group: its controller, or its members.
 

@@ -59,7 +59,7 @@ def look(config: FlisrConfig, image: ProcessImage) -> Field:
     return Field(
         closed=those("closed"),
         unknown=unknown,
-        ready=frozenset(n for n, s in switches if n not in unknown and _is_ready(s, image)),
+        ready=frozenset(n for n, s in switches if n not in unknown and _is_ready(config, s, image)),
         tripped=those("tripped"),
         locked_out=those("lockout")
         | {n for n in those("tripped") if not config.switches[n].lockout},
@@ -78,11 +78,11 @@ def look(config: FlisrConfig, image: ProcessImage) -> Field:
     )
 
 
-def _is_ready(switch: SwitchPoints, image: ProcessImage) -> bool:
-    """In remote, and it has an output; whether it may be moved is the config's to say."""
+def _is_ready(config: FlisrConfig, switch: SwitchPoints, image: ProcessImage) -> bool:
+    """In remote, and it has an output; advice may be of any switch."""
     if not switch.command or (switch.local and image.good_value(switch.local) != 0.0):
         return False
-    return switch.act
+    return switch.act or config.mode == "advise"
 
 
 def _flow(switch: SwitchPoints, image: ProcessImage) -> complex | None:

@@ -76,7 +76,7 @@ def test_a_trip_that_clears_by_reclosing_leaves_a_record_and_nothing_else():
 
 
 def test_advise_plans_and_sends_nothing():
-    rig = Rig(mode="advise")
+    rig = Rig(mode="advise", no_act=NAMES)
     rig.run(5)
     rig.fault = "52"
     advice = []
