@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 #: Edges by number.
@@ -306,8 +306,3 @@ def path(graph: Graph, closed: Edges, start: int, goal: int) -> tuple[int, ...] 
 def live_zones(fed: Feed | None) -> frozenset[int]:
     """Zones under voltage."""
     return frozenset() if fed is None else frozenset(fed.order)
-
-
-def names(graph: Graph, edges: Iterable[int]) -> Sequence[str]:
-    """Names of edges, in the graph's order."""
-    return [graph.edges[edge].name for edge in sorted(edges)]
