@@ -34,9 +34,9 @@ def case_file(folder: Path) -> Path:
 
 def test_a_poll_is_late_by_20_ms_at_most(ports: list[str], tmp_path: Path) -> None:
     """100 devices x 50 registers at 1 Hz; cold searches back to back, whole and cut."""
+    case = str(case_file(tmp_path))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.poll_beside_solve", str(SECONDS)]
-        + [str(case_file(tmp_path)), *ports],
+        [sys.executable, "-m", "tests.bench.poll_beside_solve", str(SECONDS), case, *ports],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
