@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -20,24 +19,6 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(180)]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-
-
-@pytest.fixture(scope="module")
-def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Ports of a running C server."""
-    program = tmp_path_factory.mktemp("server") / "modbus_server"
-    subprocess.run(
-        ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, HERE / "modbus_server.c"],
-        check=True,
-        timeout=60,
-    )
-    with subprocess.Popen(
-        [program, "8"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        assert server.stdin is not None
-        yield server.stdout.readline().split()
-        server.stdin.close()  # the server ends with its standard input
 
 
 def load(kind: str, seconds: float, registers: int, devices: int, ports: list[str]) -> dict:

@@ -53,6 +53,16 @@ def stuck_at(number: int, path: str, image, replies, state, now_ms):
     return Decision((), (), (), state + 1, {})
 
 
+def advising_but_once(path: str, image, replies, state, now_ms):
+    if state == 2 and not os.path.exists(path):  # noqa: PTH110 - runs in a bare child
+        with open(path, "w", encoding="ascii"):  # noqa: PTH123
+            pass
+        time.sleep(60)
+    commands = order("a.x") if state == 2 else ()
+    notes, alarms = {"n": float(state)}, (Alarm("s", f"seen {state}"),)
+    return Decision(commands, (), alarms, state + 1, notes, order(f"q.{state}"))
+
+
 def build(step):
     return step
 
@@ -129,6 +139,29 @@ async def test_after_an_overrun_the_new_child_gets_the_time_to_build_its_applica
     cycle = ControlCycle(0.3, worker, 0, PointStore([], clock), Router(), None, clock)
     await run_for(cycle, lambda: cycle.record.cycles >= 4)
     assert worker.statistics.overruns == 1
+
+
+async def test_an_overrun_leaves_the_last_good_answer_beside_its_fault(tmp_path):
+    router = Router()
+    cycle = cycle_of(partial(advising_but_once, str(tmp_path / "once")), router)
+    cycle.limit_s = 1.0
+    shown = []
+
+    def recovered() -> bool:
+        record = cycle.record
+        if record.fault and not shown:  # the state of the cut step is still the one before it
+            advice = [command.point for command in record.advice]
+            shown.append((record.fault, dict(record.notes), advice, record.alarms["s"].text))
+            shown.append((record.cycles, cycle.state, list(router.seen)))
+        return record.cycles >= 3
+
+    await run_for(cycle, recovered)
+    assert shown[0] == ("no answer within 1 s", {"n": 1.0}, ["q.1"], "seen 1")
+    assert shown[1] == (2, 2, [])
+    assert cycle.record.fault == ""
+    assert cycle.record.notes["n"] >= 2.0
+    assert router.seen == ["a.x"]
+    assert cycle._worker.statistics.overruns == 1
 
 
 async def test_a_child_that_does_not_read_does_not_hold_the_loop():
