@@ -15,6 +15,7 @@ from typing import Any
 import highspy
 import numpy as np
 
+from gateway.apps.flisr.exchange import exchanges
 from gateway.apps.flisr.graph import Edges
 from gateway.apps.flisr.task import Candidate, Judged, Restoration, Task
 
@@ -46,11 +47,26 @@ def most_served(task: Task, judged: Judged, known: Restoration | None) -> Restor
         candidate = None if closed is None else task.candidate(closed)
         if candidate is None:
             break
-        verdict = judged(candidate.closed)
-        if verdict.ok:
-            return Restoration(candidate, verdict, program.proved, judged.checks)
+        for near in (candidate, *_as_good(task, candidate)):
+            verdict = judged(near.closed)
+            if verdict.ok:
+                return Restoration(near, verdict, program.proved, judged.checks)
         program.forbid(smallest_failing(task, judged, candidate))
     return known
+
+
+def _as_good(task: Task, candidate: Candidate) -> list[Candidate]:
+    """States an exchange away that serve as much with as few operations, by their voltage."""
+    found = [task.candidate(closed) for closed in exchanges(task, candidate)]
+    alike = [
+        near
+        for near in found
+        if near is not None
+        and near.operations <= candidate.operations
+        and near.estimate.worth_w >= candidate.estimate.worth_w
+        and task.plausible(near)
+    ]
+    return sorted(alike, key=lambda near: -near.estimate.voltage_likely_pu)
 
 
 def smallest_failing(task: Task, judged: Judged, candidate: Candidate) -> Edges:
