@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from gateway.apps.flisr.exchange import connections, exchanges
 from gateway.apps.flisr.graph import Edges
@@ -16,11 +17,26 @@ _BEAM, _STEPS, _STARTS, _JUDGED = 10, 11, 200, 200
 _SHORT_SHARES = (3.0, 5.0, 7.0, 10.0)
 #: So far below the limit the estimate may be and the power flow still hold it.
 _DOUBT_PU = 5e-4
+#: Sets of live zones handed on, and what counts as worth the same, W.
+_RIVALS, _SLACK_W = 4, 1.0
 #: Rounds that only better what holds, and how many states they begin from.
 _POLISH, _POLISHED = 8, 12
 
 
-def shed(task: Task, judged: Judged) -> Restoration | None:
+@dataclass(frozen=True, slots=True)
+class Shed:
+    """What the search found.
+
+    Attributes:
+        best: the best state that the power flow lets pass.
+        rivals: sets of live zones worth as much, which fewer operations might serve.
+    """
+
+    best: Restoration
+    rivals: tuple[frozenset[int], ...]
+
+
+def shed(task: Task, judged: Judged) -> Shed | None:
     """A good state that leaves load out; None where none was found that holds."""
     known = _Known(task)
     for share in _SHORT_SHARES:
@@ -34,7 +50,12 @@ def shed(task: Task, judged: Judged) -> Restoration | None:
         if better is best:
             break
         best = better
-    return best
+    if best is None:
+        return None
+    worth_w = best.candidate.estimate.worth_w
+    alike = [c for c in known.passing() if c.estimate.worth_w >= worth_w - _SLACK_W]
+    sets = dict.fromkeys(frozenset(c.fed.order) for c in alike)
+    return Shed(best, tuple(sets)[:_RIVALS])
 
 
 def around(task: Task, at: Candidate) -> Iterator[Edges]:
