@@ -197,7 +197,6 @@ class Estimate:
         worth_w: the same, each zone by its weight.
         overload_w: by how much sources are beyond their capacity, losses left out.
         voltage_min_pu: lowest voltage of a flow without losses, which the true one stays below.
-        voltage_likely_pu: the same with the losses of that flow: near to the true one.
         losses_w: what these flows lose.
     """
 
@@ -205,29 +204,17 @@ class Estimate:
     worth_w: float
     overload_w: float
     voltage_min_pu: float
-    voltage_likely_pu: float
     losses_w: float
 
 
 def estimate(graph: Graph, fed: Feed) -> Estimate:
-    """Flows over the lines of the switches alone, those inside zones left out.
-
-    Swept twice from the ends: without losses, then with the losses of these flows.
-    """
+    """Flows without losses over the lines of the switches alone, those inside zones left out."""
     drops, upstream = _tree(graph, fed)
-    flow = _gather([graph.zones[zone].load_va for zone in fed.order], upstream)
+    flow, square = _lossless(graph, fed, drops, upstream)
     given = [0.0] * len(graph.sources)
     for position, above in enumerate(upstream):
         if above < 0:
             given[fed.source[position]] += flow[position].real
-    starts = [graph.sources[source].voltage_pu ** 2 for source in fed.source]
-    square = _spread(starts, drops, upstream, flow, [0.0] * len(flow))
-    current = [abs(s) ** 2 / max(v, 0.1) for s, v in zip(flow, square, strict=True)]
-    lost = [drop * amps for drop, amps in zip(drops, current, strict=True)]
-    # each flow arrives at its zone: what is lost on the way there is its upstream's to carry
-    carried = _gather(lost, upstream)
-    heavier = [s + c - own for s, c, own in zip(flow, carried, lost, strict=True)]
-    likely = _spread(starts, drops, upstream, heavier, current)
     zones = [graph.zones[zone] for zone in fed.order]
     return Estimate(
         served_w=sum(zone.load_va.real for zone in zones),
@@ -237,9 +224,34 @@ def estimate(graph: Graph, fed: Feed) -> Estimate:
             for power, source in zip(given, graph.sources, strict=True)
         ),
         voltage_min_pu=math.sqrt(max(min(square, default=1.0), 0.0)),
-        voltage_likely_pu=math.sqrt(max(min(likely, default=1.0), 0.0)),
-        losses_w=sum(loss.real for loss in lost),
+        losses_w=sum(
+            drop.real * abs(s) ** 2 / max(v, 0.1)
+            for drop, s, v in zip(drops, flow, square, strict=True)
+        ),
     )
+
+
+def likely_voltage_pu(graph: Graph, fed: Feed) -> float:
+    """Lowest voltage with the losses of the flows without losses: near to the true one."""
+    drops, upstream = _tree(graph, fed)
+    flow, square = _lossless(graph, fed, drops, upstream)
+    current = [abs(s) ** 2 / max(v, 0.1) for s, v in zip(flow, square, strict=True)]
+    lost = [drop * amps for drop, amps in zip(drops, current, strict=True)]
+    # each flow arrives at its zone: what is lost on the way there is its upstream's to carry
+    carried = _gather(lost, upstream)
+    heavier = [s + c - own for s, c, own in zip(flow, carried, lost, strict=True)]
+    starts = [graph.sources[source].voltage_pu ** 2 for source in fed.source]
+    likely = _spread(starts, drops, upstream, heavier, current)
+    return math.sqrt(max(min(likely, default=1.0), 0.0))
+
+
+def _lossless(
+    graph: Graph, fed: Feed, drops: list[complex], upstream: list[int]
+) -> tuple[list[complex], list[float]]:
+    """Flows and squared voltages by position, no losses."""
+    flow = _gather([graph.zones[zone].load_va for zone in fed.order], upstream)
+    starts = [graph.sources[source].voltage_pu ** 2 for source in fed.source]
+    return flow, _spread(starts, drops, upstream, flow, [0.0] * len(flow))
 
 
 def _tree(graph: Graph, fed: Feed) -> tuple[list[complex], list[int]]:

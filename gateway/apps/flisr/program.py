@@ -16,7 +16,7 @@ import highspy
 import numpy as np
 
 from gateway.apps.flisr.exchange import exchanges
-from gateway.apps.flisr.graph import Edges
+from gateway.apps.flisr.graph import Edges, likely_voltage_pu
 from gateway.apps.flisr.shedding import Shed
 from gateway.apps.flisr.task import Candidate, Judged, Restoration, Task
 
@@ -93,7 +93,7 @@ def _as_good(task: Task, candidate: Candidate) -> list[Candidate]:
         and near.estimate.worth_w >= candidate.estimate.worth_w
         and task.plausible(near)
     ]
-    return sorted(alike, key=lambda near: -near.estimate.voltage_likely_pu)
+    return sorted(alike, key=lambda near: -likely_voltage_pu(task.graph, near.fed))
 
 
 def smallest_failing(task: Task, judged: Judged, candidate: Candidate) -> Edges:

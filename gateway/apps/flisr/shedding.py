@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gateway.apps.flisr.exchange import connections, exchanges
-from gateway.apps.flisr.graph import Edges
+from gateway.apps.flisr.graph import Edges, likely_voltage_pu
 from gateway.apps.flisr.task import Candidate, Judged, Restoration, Task
 
 #: States carried along, steps, ways to begin with, states judged at most.
@@ -77,13 +77,14 @@ class _Known:
         self._task = task
         self._all_w = sum(zone.load_va.real * zone.weight for zone in task.graph.zones) or 1.0
         self._states: dict[Edges, Candidate] = {}
+        self._likely_pu: dict[Edges, float] = {}
 
     def passing(self) -> list[Candidate]:
         """States that the estimate lets pass, best first."""
         return sorted(filter(self._likely, self._states.values()), key=_rank)
 
     def _likely(self, candidate: Candidate) -> bool:
-        low_pu = self._task.voltage_min_pu - candidate.estimate.voltage_likely_pu
+        low_pu = self._task.voltage_min_pu - self._likely_pu[candidate.closed]
         return self._task.plausible(candidate) and low_pu <= _DOUBT_PU
 
     def fresh(self, states: Iterable[Iterable[Edges]]) -> list[Candidate]:
@@ -95,6 +96,7 @@ class _Known:
             candidate = self._task.candidate(closed)
             if candidate is not None:
                 self._states[closed] = candidate
+                self._likely_pu[closed] = likely_voltage_pu(self._task.graph, candidate.fed)
                 found.append(candidate)
         return found
 
@@ -103,7 +105,7 @@ class _Known:
 
         def score(candidate: Candidate) -> tuple[float, int]:
             guess = candidate.estimate
-            low_pu = max(self._task.voltage_min_pu - guess.voltage_likely_pu, 0.0)
+            low_pu = max(self._task.voltage_min_pu - self._likely_pu[candidate.closed], 0.0)
             short_w = share * self._all_w * low_pu + 2.0 * guess.overload_w
             return short_w - guess.worth_w, candidate.operations
 
