@@ -139,11 +139,6 @@ class Planner:
             raise NoPlanError(str(error)) from error
         return Plan("", steps, frozenset(), frozenset(), {})
 
-    def live(self, closed: Edges) -> frozenset[int]:
-        """Zones with voltage for a set of closed switches."""
-        every = frozenset(range(len(self._config.switches)))
-        return live_zones(feed(self._graph(closed, every, {}), closed))
-
     def _graph(self, closed: Edges, ready: Edges, factors: Mapping[str, float]) -> Graph:
         switches = [
             SwitchSpec(s.name, s.branch, n in closed, movable=n in ready)
