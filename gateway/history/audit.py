@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.history.database import open_database
 from gateway.model.command import Command, CommandResult, CommandStatus
 from gateway.model.errors import AuditError
 
 #: Rows kept a table; older ones go when the file is opened and every so many entries.
 MAX_ROWS = 1_000_000
 _PRUNE_EVERY = 10_000
-#: How long another process may lock the file before a write fails; the loop waits that long.
-_LOCKED_S = 0.1
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (
@@ -82,13 +81,9 @@ class AuditTrail:
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, timeout=_LOCKED_S, isolation_level=None)
+        self._database = open_database(path, _SCHEMA)
         self._database.row_factory = sqlite3.Row
         self.fault = ""
-        self._database.execute("PRAGMA journal_mode = WAL")
-        # NORMAL: a commit survives the process; the last ones may be lost with the machine's power
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.executescript(_SCHEMA)
         self._entries = 0
         self._prune()
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from gateway.apps.forecast.scores import WINDOW, Key, Outcome, ScoreBook
 from gateway.groups.messages import Quantity
+from gateway.history.database import open_database
 
 #: Outcomes kept in the file after pruning, and how many are written between two prunings.
 MAX_ROWS, _PRUNE_EVERY = 1_000_000, 50_000
-_LOCKED_S = 0.1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outcomes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -51,12 +51,8 @@ class ScoreFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, timeout=_LOCKED_S, isolation_level=None)
+        self._database = open_database(path, _SCHEMA)
         self.fault = ""
-        self._database.execute("PRAGMA journal_mode = WAL")
-        # NORMAL: a commit survives the process; the last ones may be lost with the machine's power
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.executescript(_SCHEMA)
         self._written = 0
         self._prune()
 
