@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from gateway.groups.messages import GroupRequest
@@ -37,6 +38,7 @@ class Decision(Generic[State]):
         alarms: raised or ended in this step.
         state: what the next step gets back.
         notes: name to figure, for the log, the live table and the report.
+        readings: values of the application's own points, by id; None where one is not known.
     """
 
     commands: tuple[Command, ...]
@@ -45,3 +47,4 @@ class Decision(Generic[State]):
     state: State
     notes: dict[str, float | str]
     advice: tuple[Command, ...] = ()
+    readings: Mapping[str, float | None] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The microgrid controller after IEEE 2030.7: dispatch function and transition function."""
