@@ -18,6 +18,7 @@ _COLUMNS = {
     "sunspec": (("point", "kind", "model", "name"), _COMMON),
     "dnp3": (("point", "kind", "index"), ("type", "scale", "offset", "mode", "feedback", *_COMMON)),
     "sep2": (("point", "kind", "resource", "name"), ("phase", "bit", "scale", *_COMMON)),
+    "own": (("point", "kind"), _COMMON),
 }
 
 

@@ -26,7 +26,7 @@ DerRole = Literal[
     "curve_request", "curve_result",
     "curve_v1", "curve_q1", "curve_v2", "curve_q2", "curve_v3", "curve_q3", "curve_v4", "curve_q4",
     "connect", "disconnect", "islanded", "island_mode", "reconnect", "result",
-    "held_p", "held_q", "held_limit",
+    "held_p", "held_q", "held_limit", "black_start", "price", "price_enable",
 ]  # fmt: skip
 
 
@@ -145,6 +145,7 @@ class DeviceProfile(Strict):
     """A kind of device.
 
     Attributes:
+        protocol: how its points are reached; ``own`` points are the gateway's, behind no link.
         der: DER role to point name, where the device is a DER or a microgrid controller.
         presets: role to the points (and values) written before that role's point is written.
         local: point that is 1 while the device is in local mode; the interlock asks it.
@@ -153,7 +154,7 @@ class DeviceProfile(Strict):
 
     name: str
     title: str
-    protocol: Literal["modbus", "sunspec", "dnp3", "sep2"]
+    protocol: Literal["modbus", "sunspec", "dnp3", "sep2", "own"]
     source: str
     modbus: ModbusQuirks = ModbusQuirks()
     dnp3: Dnp3Quirks = Dnp3Quirks()

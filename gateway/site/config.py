@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from gateway.profiles.profile import PointName, PollGroup
 from gateway.profiles.validate import Strict
 from gateway.site.dnp3_tables import Dnp3OutstationTable
+from gateway.site.microgrid_tables import MicrogridTable
 from gateway.site.names import Name, Port
 from gateway.site.sep2_tables import Sep2ClientTable, Sep2ServerTable
 
@@ -22,10 +23,13 @@ class LinkTable(Strict):
     a serial line, ``modbus-rtu-tcp`` a terminal server's line. ``dnp3-tcp`` devices have an
     address each, and those that share one share a connection; ``dnp3-serial`` is a serial line.
     ``sep2`` devices come to the site's own 2030.5 server; each has its LFDI as address.
+    ``own`` devices are this gateway's own: their points are held here, behind no wire.
     With ``ca``, ``certificate`` and ``key`` (paths from the site folder) DNP3 runs over TLS.
     """
 
-    type: Literal["modbus-tcp", "modbus-rtu", "modbus-rtu-tcp", "dnp3-tcp", "dnp3-serial", "sep2"]
+    type: Literal[
+        "modbus-tcp", "modbus-rtu", "modbus-rtu-tcp", "dnp3-tcp", "dnp3-serial", "sep2", "own"
+    ]
     driver: Literal["native", "pymodbus"] = "native"
     slot_ms: Annotated[int, Field(ge=20, le=50)] = 25
     address: str | None = None
@@ -41,7 +45,7 @@ class LinkTable(Strict):
 
     @property
     def protocol(self) -> str:
-        """Family of protocols its devices speak: ``modbus`` (with SunSpec), ``dnp3``, ``sep2``."""
+        """What its devices speak: ``modbus`` (with SunSpec), ``dnp3``, ``sep2`` or ``own``."""
         return self.type.partition("-")[0]
 
     @property
@@ -285,6 +289,7 @@ class SiteFile(Strict):
     poll: dict[str, PollGroup] = Field(default_factory=dict)
     groups: dict[Name, GroupTable] = Field(default_factory=dict)
     dms: DmsTable | None = None
+    microgrid: MicrogridTable | None = None
     https: HttpsTable | None = None
     mqtt: MqttTable | None = None
     modbus_server: ModbusServerTable | None = None

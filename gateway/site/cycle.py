@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -62,6 +62,7 @@ class ControlCycle(Generic[State]):
         record: what it has done.
         forecast: makes, of the cycle's image, what the step gets after its time; None for nothing.
         limit_s: the most a step may take; the period unless set otherwise.
+        show: shows the application's own points, with the image the step had.
         held: says why nothing is to be decided now; empty where there is no reason.
     """
 
@@ -87,6 +88,7 @@ class ControlCycle(Generic[State]):
         self.forecast: Callable[[ProcessImage], object] | None = None
         self.limit_s = period_s
         self.held: Callable[[], str] = str
+        self.show: Callable[[Mapping[str, float | None], ProcessImage], None] | None = None
 
     @property
     def state(self) -> State:
@@ -126,6 +128,8 @@ class ControlCycle(Generic[State]):
             return
         self._state = decision.state
         self._note(decision)
+        if self.show is not None:
+            self.show(decision.readings, image)
         async with asyncio.TaskGroup() as orders:
             for commands in _chains(decision.commands):
                 orders.create_task(self._order(commands))

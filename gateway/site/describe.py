@@ -26,6 +26,8 @@ def where(point: SitePoint) -> str:
     if point.device.profile.protocol == "sep2":
         detail = source.phase or ("" if source.bit is None else f"bit {source.bit}")
         return f"{source.resource} {source.name} {detail}".rstrip()
+    if point.device.profile.protocol == "own":
+        return "held by the gateway"
     return f"{source.table} {source.register_} {source.type or 'bit'}"
 
 
@@ -33,6 +35,8 @@ def place(device: Device) -> str:
     """Where a device is: host and port, serial line, or what it is known by."""
     if device.lfdi is not None:
         return f"LFDI {device.lfdi}"
+    if device.link.protocol == "own":
+        return "this gateway"
     return f"{device.host}:{device.port}" if device.host else str(device.link.serial_port)
 
 
@@ -46,6 +50,8 @@ def reads_of(device: Device) -> str:
         return "by class"
     if device.profile.protocol == "sep2":
         return "it posts"
+    if device.profile.protocol == "own":
+        return "none"
     if device.profile.protocol == "sunspec":
         pairs = {(point.poll, point.model) for point in device.profile.points}
         return f"about {len(pairs)}"

@@ -107,7 +107,7 @@ def _check_link(
     issues: list[ConfigIssue],
 ) -> None:
     """The device's protocol must be its link's, and its unit one that protocol has."""
-    own = profile.protocol if profile.protocol in ("dnp3", "sep2") else "modbus"
+    own = profile.protocol if profile.protocol in ("dnp3", "sep2", "own") else "modbus"
     if own != link.protocol:
         message = f"profile {profile.name!r} speaks {profile.protocol}, link {parsed.link!r} is "
         message += link.type
@@ -133,8 +133,8 @@ def _lfdi(row: CsvRow, parsed: DeviceRow, issues: list[ConfigIssue]) -> str | No
 def _address(
     row: CsvRow, parsed: DeviceRow, link: LinkTable, issues: list[ConfigIssue]
 ) -> tuple[str | None, int | None]:
-    if link.protocol == "sep2":
-        return None, None  # it comes to us
+    if link.protocol in ("sep2", "own"):
+        return None, None  # it comes to us, or is ours
     if not link.has_device_addresses:
         if parsed.address is not None:
             message = f"link {parsed.link!r} is {link.type}: its devices have a unit, no address"
@@ -164,6 +164,8 @@ def _check_shared_addresses(
 ) -> None:
     seen: dict[tuple[object, ...], int] = {}
     for row, device in devices:
+        if device.link.protocol == "own":
+            continue
         place = (device.row.link, device.lfdi, device.host, device.port, device.unit)
         if place in seen:
             what = f"unit {device.unit} at this address" if device.lfdi is None else "this LFDI"

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ from gateway.site.groups import point_groups
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
 from gateway.site.northbound import group_server, modbus_server, mqtt_link
 from gateway.site.outlook import Outlook
+from gateway.site.own_points import OwnPoints
 from gateway.site.site import Site
 from gateway.site.status import forecasts, status
 from gateway.site.supervise import LinkState, keep_running
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from gateway.links.dnp3.master import Dnp3Master
     from gateway.links.sep2.ders import DerServer
     from gateway.site.dnp3_outstation import SiteOutstation
+    from gateway.site.microgrid import MicrogridRole
     from gateway.site.sep2_client import SiteUtility
 
 _HOUSEKEEPING_S = 0.25
@@ -64,6 +66,7 @@ class Gateway:
         store, router, groups, poller, trail: the parts, for those that show or test them.
         links: supervised links by name.
         forecasts: of DERs, groups and load; None without a ``[dms]`` role.
+        microgrid: the controller of a microgrid; None without that role.
         cycle: the DMS's volt-VAR cycle; None without a ``[dms]`` role.
         flisr: its cycle of restoration; None where that is off.
         awareness: looks at the feeder; None without a model, or where it is off.
@@ -86,6 +89,7 @@ class Gateway:
         self._rng = random.Random()  # noqa: S311 - jitter, no secret
         self.dnp3 = self._dnp3_master()
         self.sep2 = self._der_server()
+        self.own = OwnPoints(site, self.store, clock)
         self.router = self._router()
         point_group = point_groups(site, self.store, self.router)
         self._forecaster = GroupForecaster(point_group)
@@ -106,6 +110,7 @@ class Gateway:
         self.messages: deque[MessageEntry] = deque(maxlen=_KEPT_MESSAGES)
         self.links: dict[str, LinkState] = {}
         self.forecasts = self._site_forecasts()
+        self.microgrid = self._microgrid_role()
         self.cycle = self._control_cycle()
         self.flisr = self._flisr_cycle()
         self.awareness = self._awareness_cycle()
@@ -117,31 +122,44 @@ class Gateway:
                 for name, run in self._supervised():
                     state = self.links.setdefault(name, LinkState(name))
                     parts.create_task(keep_running(state, run, self._rng), name=name)
-                parts.create_task(self.poller.run(), name="modbus")
-                parts.create_task(self.sunspec.run(), name="sunspec")
-                if self.dnp3 is not None:
-                    parts.create_task(self.dnp3.run(), name="dnp3")
-                if self.modbus_server is not None:
-                    parts.create_task(self.modbus_server.run(), name="modbus server")
-                parts.create_task(self._age(), name="aging")
-                parts.create_task(self._expire(), name="expiry")
-                parts.create_task(self._start_due(), name="schedules")
-                parts.create_task(self._sample(), name="group forecasts")
-                if self.forecasts is not None:
-                    parts.create_task(self.forecasts.run(), name="forecasts")
-                if self.utility is not None:
-                    parts.create_task(self.utility.follow(), name="2030.5 schedule")
-                if self.cycle is not None:
-                    parts.create_task(self.cycle.run(), name="dms")
-                if self.flisr is not None:
-                    parts.create_task(self.flisr.run(), name="flisr")
-                if self.awareness is not None and self.site.file.dms is not None:
-                    period_s = self.site.file.dms.awareness.period_s
-                    parts.create_task(run_awareness(self.awareness, period_s), name="awareness")
+                for name, run in self._parts():
+                    parts.create_task(run(), name=name)
         finally:
             self.trail.close()
             if self.forecasts is not None:
                 self.forecasts.scores.close()
+
+    def _parts(self) -> Iterator[tuple[str, Callable[[], Coroutine[None, None, None]]]]:
+        """What runs as long as the gateway does."""
+        yield "modbus", self.poller.run
+        yield "sunspec", self.sunspec.run
+        if self.dnp3 is not None:
+            yield "dnp3", self.dnp3.run
+        if self.modbus_server is not None:
+            yield "modbus server", self.modbus_server.run
+        yield "aging", self._age
+        yield "expiry", self._expire
+        yield "schedules", self._start_due
+        yield "group forecasts", self._sample
+        if self.forecasts is not None:
+            yield "forecasts", self.forecasts.run
+        if self.utility is not None:
+            yield "2030.5 schedule", self.utility.follow
+        yield from self._applications()
+
+    def _applications(self) -> Iterator[tuple[str, Callable[[], Coroutine[None, None, None]]]]:
+        """The roles that decide."""
+        if self.microgrid is not None:
+            yield "microgrid", self.microgrid.run
+        if self.cycle is not None:
+            yield "dms", self.cycle.run
+        if self.flisr is not None:
+            yield "flisr", self.flisr.run
+        if self.awareness is not None and self.site.file.dms is not None:
+            yield (
+                "awareness",
+                partial(run_awareness, self.awareness, self.site.file.dms.awareness.period_s),
+            )
 
     def _supervised(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
         """Links that end when their peer is lost, and are started again."""
@@ -181,7 +199,9 @@ class Gateway:
 
     def _router(self) -> Router:
         rules = {p.spec.id: p.rule for p in self.site.points if p.rule is not None}
-        links: dict[str, Actuator] = {"modbus": self.poller, "sunspec": self.sunspec}
+        links: dict[str, Actuator] = {
+            "modbus": self.poller, "sunspec": self.sunspec, "own": self.own,
+        }  # fmt: skip
         if self.dnp3 is not None:
             links["dnp3"] = self.dnp3
         if self.sep2 is not None:
@@ -261,6 +281,15 @@ class Gateway:
         cycle.forecast = Outlook(self.forecasts, dms.vvo.ahead_steps, dms.vvo.ahead_step_s)
         cycle.held = self._switching
         return cycle
+
+    def _microgrid_role(self) -> MicrogridRole | None:
+        table = self.site.file.microgrid
+        if table is None:
+            return None
+        from gateway.site.microgrid import MicrogridRole  # noqa: PLC0415 - a box without has none
+
+        ask = self._asking(table.device, Priority.GROUP_FUNCTION)
+        return MicrogridRole(self.site, table, self.own, self.store, self.router, ask, self.clock)
 
     def _awareness_cycle(self) -> ControlCycle[AwarenessState] | None:
         dms = self.site.file.dms

@@ -40,6 +40,10 @@ def load_site(folder: Path) -> Site:
     devices, points = expand_points(folder, devices, issues)
     by_id = {point.spec.id: point for point in points}
     _check_groups(text, file, devices, issues)
+    if file.microgrid is not None:
+        from gateway.site.microgrid import check_microgrid  # noqa: PLC0415 - a box without has none
+
+        issues += check_microgrid(text, file.microgrid, devices, set(file.groups))
     if file.sep2_server or file.sep2_client or any(d.lfdi for d in devices.values()):
         from gateway.site.sep2_config import check_sep2  # noqa: PLC0415 - a box without has none
 

@@ -234,6 +234,7 @@ class MicrogridConfig:
     Attributes:
         own: role of a group function to the controller's own point that has it.
         loads: by priority, 1 first.
+        act: it may command; else it only says what it would do.
         auto_black_start: a dead bus is energised without being asked.
         zero_share: POI power that counts as none, of the rating.
         hz: nominal frequency. voltage_v: nominal, line to line.
@@ -251,6 +252,7 @@ class MicrogridConfig:
     reserve: Reserve = field(default_factory=Reserve)
     prices: Prices = field(default_factory=Prices)
     pace: Pace = field(default_factory=Pace)
+    act: bool = False
     auto_black_start: bool = False
     zero_share: float = 0.015
     hz: float = 60.0

@@ -26,7 +26,7 @@ from gateway.apps.microgrid.state import Held, MicrogridState, Phase, Result
 from gateway.apps.microgrid.sync import Steering
 from gateway.apps.microgrid.targets import Targets
 from gateway.apps.microgrid.transitions import Row, advance
-from gateway.groups.messages import GroupReply
+from gateway.groups.messages import GroupReply, GroupRequest, StatusRequest
 from gateway.model.command import Command
 from gateway.points.image import ProcessImage
 
@@ -115,11 +115,12 @@ class Microgrid:
             readings |= dict.fromkeys(_SET_POINTS, 0.0)
         own = self._config.own
         return Decision(
-            commands=commands,
-            messages=messages,
+            commands=commands if self._config.act else (),
+            messages=messages if self._config.act else _looks(messages),
             alarms=_alarms(now, state),
             state=state,
             notes=_notes(now, state, targets),
+            advice=() if self._config.act else commands,
             readings={own[role]: value for role, value in readings.items() if role in own},
         )
 
@@ -181,6 +182,11 @@ def _after(
         target_w=targets.target_w,
         sequence=state.sequence + messages,
     )
+
+
+def _looks(messages: tuple[GroupRequest, ...]) -> tuple[GroupRequest, ...]:
+    """The messages that only ask."""
+    return tuple(message for message in messages if isinstance(message, StatusRequest))
 
 
 def _values(held: Held) -> tuple[float | None, ...]:
