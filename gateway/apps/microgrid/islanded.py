@@ -59,6 +59,8 @@ def reconnecting(now: Situation, steering: Steering) -> Targets:
         return Targets(
             close_poi=close,
             settings=ISLANDED_GROUP,
+            storages=dict.fromkeys(now.seen.storages, StorageTarget(form=False)),
+            generators=dict.fromkeys(now.seen.generators, GeneratorTarget(run=False)),
             loads={name: False for name, load in now.seen.loads.items() if load.closed},
         )
     targets = _held_up(now, steer_to_grid(now, steering))
@@ -124,12 +126,17 @@ def _sets(now: Situation, alone_hz: float | None) -> Mapping[str, GeneratorTarge
 
 
 def _limits(now: Situation) -> Mapping[str, float | None]:
-    """Renewables are held back while the battery that forms has no room for more."""
+    """Renewables are held back while whoever forms the island has no room for more."""
     seen = now.seen
     formers = [storage for storage in seen.storages.values() if storage.forming]
-    if not formers:
-        return {}
-    room_w = 0.0
+    # a set that holds the bus alone must keep its least load, or it is driven backwards
+    room_w = (
+        0.0
+        if formers
+        else sum(
+            unit.power_w - unit.power_min_w for unit in seen.generators.values() if unit.running
+        )
+    )
     for storage in formers:
         fullness = (100.0 - storage.soc_pct) / (100.0 - _NEARLY_FULL_PCT)
         most_w = -_NEARLY_MOST * storage.power_min_w * min(max(fullness, 0.0), 1.0)

@@ -42,7 +42,7 @@ def _clear(now: Situation) -> Progress:
     """Every load off, the POI open; only what is seen to be so counts."""
     loads = now.seen.loads
     closed = {name: False for name, load in loads.items() if load.closed}
-    targets = Targets(settings=ISLANDED_GROUP, loads=closed)
+    targets = Targets(settings=ISLANDED_GROUP, loads=closed, limits_w=_no_renewables(now))
     cleared = len(loads) == len(now.config.loads) and not closed
     if not cleared or not now.seen.bus_dead or now.seen.poi.closed is not False:
         return Progress(targets, now.state)
@@ -68,10 +68,15 @@ def _energise(now: Situation) -> Progress:
         return Progress(Targets(settings=ISLANDED_GROUP), state)
     if source in now.seen.storages:
         steering = Steering(now.config.hz, 1.0)
-        target = StorageTarget(form=True, steering=steering)
-        return Progress(Targets(settings=ISLANDED_GROUP, storages={source: target}), state)
-    target_set = GeneratorTarget(run=True, hz=now.config.hz)
-    return Progress(Targets(settings=ISLANDED_GROUP, generators={source: target_set}), state)
+        storage = StorageTarget(form=True, steering=steering)
+        return Progress(Targets(settings=ISLANDED_GROUP, storages={source: storage}), state)
+    unit = GeneratorTarget(run=True, hz=now.config.hz)
+    return Progress(Targets(settings=ISLANDED_GROUP, generators={source: unit}), state)
+
+
+def _no_renewables(now: Situation) -> dict[str, float | None]:
+    """Renewables wait until there is load: one that comes back on an empty bus drives it up."""
+    return dict.fromkeys(now.seen.renewables, 0.0)
 
 
 def _withdrawn(now: Situation, source: str) -> Targets:

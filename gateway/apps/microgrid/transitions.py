@@ -74,6 +74,7 @@ TRANSITIONS = (
     Row(T3, ("sync time is over",), SS2, _NO_SYNC),
     # black start: a source onto the dead bus, then loads by priority
     Row(T4, ("poi closed", "bus live"), SS1),
+    Row(T4, ("reconnection asked", "grid good for long", "bus dead"), T3),
     Row(T4, ("loads are restored", "bus in band"), SS2),
     Row(T4, ("bus dead", "no source can start"), SS2, _NO),
 )
