@@ -25,8 +25,8 @@ from gateway.apps.microgrid.targets import (
 _CHARGE = 0.3
 #: Sets stop only where the rest carries this much more than the load.
 _SPARE_TO_STOP = 1.2
-#: A battery this full, or charged with more than this share of its rating, wants less from the sun.
-_NEARLY_FULL_PCT, _NEARLY_MOST = 90.0, 0.8
+#: Between these charges a battery takes ever less from the sun, at first this share of its rating.
+_NEARLY_FULL_PCT, _FULL_PCT, _NEARLY_MOST = 90.0, 98.0, 0.8
 
 
 def islanded(now: Situation, steering: Steering) -> Targets:
@@ -138,8 +138,8 @@ def _limits(now: Situation) -> Mapping[str, float | None]:
         )
     )
     for storage in formers:
-        fullness = (100.0 - storage.soc_pct) / (100.0 - _NEARLY_FULL_PCT)
-        most_w = -_NEARLY_MOST * storage.power_min_w * min(max(fullness, 0.0), 1.0)
+        emptiness = (_FULL_PCT - storage.soc_pct) / (_FULL_PCT - _NEARLY_FULL_PCT)
+        most_w = -_NEARLY_MOST * storage.power_min_w * min(max(emptiness, 0.0), 1.0)
         room_w += most_w + storage.power_w  # what it charges now counts against it
     limits: dict[str, float | None] = {}
     total_w = sum(r.rating_w for r in seen.renewables.values())

@@ -40,11 +40,15 @@ def restart(now: Situation, steering: Steering) -> Progress:
 
 def _clear(now: Situation) -> Progress:
     """Every load off, the POI open; only what is seen to be so counts."""
+    if now.seen.bus_in_band:  # somebody else was first
+        return Progress(Targets(settings=ISLANDED_GROUP), replace(now.state, stage=Stage.RESTORE))
+    if not now.seen.bus_dead or now.seen.poi.closed is not False:
+        return Progress(Targets(settings=ISLANDED_GROUP), now.state)
     loads = now.seen.loads
     closed = {name: False for name, load in loads.items() if load.closed}
     targets = Targets(settings=ISLANDED_GROUP, loads=closed, limits_w=_no_renewables(now))
     cleared = len(loads) == len(now.config.loads) and not closed
-    if not cleared or not now.seen.bus_dead or now.seen.poi.closed is not False:
+    if not cleared:
         return Progress(targets, now.state)
     source = next((n for n in black_starters(now) if n not in now.state.exhausted), "")
     state = replace(
