@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -54,10 +55,11 @@ class ProcessImage:
 
     def good_value(self, point_id: str) -> float | None:
         """The value where control logic may use it, else None (also for an unknown point)."""
-        if point_id not in self.index:
+        position = self.index.get(point_id)
+        if position is None or self.flags[position] & GOOD_MASK != GOOD:
             return None
-        measurement = self[point_id]
-        return measurement.value if measurement.is_good else None
+        value = float(self.values[position])
+        return value if math.isfinite(value) else None
 
     def lost_count(self) -> int:
         """How many points control logic may not use."""

@@ -14,7 +14,7 @@ from hil.microgrid.plant import Grid
 from hil.microgrid.relay import SYNC_DEG, SYNC_HZ, SYNC_PU
 from tests.unit.microgrid.virtual import Virtual
 
-_BATCHES, _APPROACHES = 20, 50
+_BATCHES, _APPROACHES = 10, 100
 
 
 @pytest.mark.parametrize("batch", range(_BATCHES))
