@@ -9,9 +9,11 @@ from gateway.groups.backend import Asker
 from gateway.groups.messages import (
     NOW,
     ConnectRequest,
+    CurveRequest,
     DispatchRequest,
     IslandRequest,
     LimitRequest,
+    PowerFactorRequest,
     Quantity,
     SetPointRequest,
 )
@@ -101,6 +103,23 @@ def _parts(request: SetPointRequest, now_ms: int) -> Iterator[tuple[int, SetPoin
             yield max(not_before_ms, 0), request
         case _:
             yield getattr(request, "validity", NOW).start_ms, request
+
+
+def ends_ms(request: SetPointRequest, now_ms: int) -> int | None:
+    """When the whole of a request is over, UTC ms; 0 never, None where it ends a function."""
+    match request:
+        case DispatchRequest(schedule=()) | LimitRequest(limit_w=None):
+            return None
+        case PowerFactorRequest(power_factor=None) | CurveRequest(points=()):
+            return None
+        case ConnectRequest() | IslandRequest():
+            return None  # over once it is done
+        case DispatchRequest(schedule=schedule, start_ms=start_ms):
+            if not schedule[-1][0]:
+                return 0
+            return (start_ms or now_ms) + round(1000 * sum(seconds for seconds, _ in schedule))
+        case _:
+            return expiry_ms(request, now_ms)
 
 
 def expiry_ms(request: SetPointRequest, now_ms: int) -> int:

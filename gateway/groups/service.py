@@ -28,6 +28,7 @@ from gateway.groups.messages import (
     StatusRequest,
     Timing,
 )
+from gateway.groups.remote import RemoteGroup
 from gateway.groups.replies import failed, refusal, reply
 from gateway.groups.schedule import Schedule, expiry_ms, key_of, timetable
 from gateway.groups.settle import Settler
@@ -55,7 +56,7 @@ class GroupService:
 
     def __init__(
         self,
-        groups: Mapping[str, PointGroup],
+        groups: Mapping[str, PointGroup | RemoteGroup],
         settler: Settler,
         forecaster: Forecaster,
         clock: Clock,
@@ -69,7 +70,7 @@ class GroupService:
         self._answers: dict[str, tuple[GroupRequest, asyncio.Future[GroupReply]]] = {}
 
     @property
-    def groups(self) -> Mapping[str, PointGroup]:
+    def groups(self) -> Mapping[str, PointGroup | RemoteGroup]:
         """The groups by id."""
         return self._groups
 
@@ -97,6 +98,8 @@ class GroupService:
         replies = []
         for step in self._schedule.due(self._clock.utc_ms()):
             group = self._groups[step.request.address.group_id]
+            if isinstance(group, RemoteGroup):  # keeps its own schedules
+                continue
             replies.append(await self._run(group, step.request, step.asker))
         return replies
 
@@ -106,6 +109,8 @@ class GroupService:
         if group is None:
             known = ", ".join(self._groups) or "none"
             return failed(address, now_ms, f"no group {address.group_id!r}; known: {known}")
+        if isinstance(group, RemoteGroup):
+            return await group.ask(request, asker)
         match request:
             case StatusRequest():
                 return await self._status(group, request)

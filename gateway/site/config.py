@@ -71,12 +71,26 @@ class LinkTable(Strict):
 
 
 class GroupTable(Strict):
-    """``[groups.NAME]``: a microgrid behind a controller's points, or members behind theirs."""
+    """``[groups.NAME]``: a microgrid behind a controller's points, or members behind theirs.
 
-    backend: Literal["plc", "members"]
+    A ``remote`` group is another box's: ``url`` is its endpoint (``https://host:port/groups``),
+    ``group`` its id there; ``ca``, ``certificate`` and ``key`` are what that box gave us, paths
+    from the site folder. Applications command it where ``act`` says so; ``islanding`` says that it
+    is a microgrid that can become an island.
+    """
+
+    backend: Literal["plc", "members", "remote"]
     device: Name | None = None
     members: tuple[Name, ...] = ()
     title: str = ""
+    url: Annotated[str, Field(pattern=r"^https://[^/\s]+:\d{1,5}/groups$")] | None = None
+    group: Name | None = None
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    poll_s: Annotated[float, Field(ge=0.2, le=3600)] = 2.0
+    act: bool = False
+    islanding: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> GroupTable:
@@ -84,6 +98,11 @@ class GroupTable(Strict):
             raise ValueError("a plc group names its device, a members group does not")
         if (self.backend == "members") != bool(self.members):
             raise ValueError("a members group names its members, a plc group does not")
+        needed = (self.url, self.group, self.ca, self.certificate, self.key)
+        if self.backend == "remote" and not all(needed):
+            raise ValueError("a remote group needs url, group, ca, certificate and key")
+        if self.backend != "remote" and any(needed):
+            raise ValueError("url, group, ca, certificate and key are for a remote group")
         return self
 
 

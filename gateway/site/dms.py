@@ -173,6 +173,9 @@ def _acts(site: Site, point: str) -> bool:
 
 
 def _group_acts(site: Site, group: str) -> bool:
+    table = site.file.groups[group]
+    if table.backend == "remote":
+        return table.act
     points = (device.point_of("q_set") for device in site.members(group))
     return all(point is not None and _acts(site, point) for point in points)
 

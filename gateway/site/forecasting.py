@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.apps.forecast.persistence import CONFIDENCE_PCT, History, forecast
-from gateway.groups.backend import PointGroup
+from gateway.groups.group import Group
 from gateway.groups.messages import Forecast, ForecastInterval, ForecastRequest, Quantity
 from gateway.model.der import Range
 
@@ -20,7 +20,7 @@ class GroupForecaster:
         groups: group id to group.
     """
 
-    def __init__(self, groups: Mapping[str, PointGroup]) -> None:
+    def __init__(self, groups: Mapping[str, Group]) -> None:
         self._groups = dict(groups)
         self._past = {
             (name, quantity): History(SAMPLE_EVERY_S) for name in groups for quantity in _FORECAST

@@ -13,8 +13,8 @@ from typing import Any
 from gateway.apps.forecast.forecaster import Forecaster, Prediction, table
 from gateway.apps.forecast.scores import ScoreBook
 from gateway.apps.forecast.solar import Place
-from gateway.groups.backend import PointGroup
 from gateway.groups.der_points import DerView
+from gateway.groups.group import Group
 from gateway.groups.messages import Address, ForecastRequest, GroupReply, GroupRequest, Quantity
 from gateway.history.scores import ScoreFile
 from gateway.model.clock import Clock
@@ -64,7 +64,7 @@ class SiteForecasts:
         site: Site,
         dms: DmsTable,
         store: PointReader,
-        groups: Mapping[str, PointGroup],
+        groups: Mapping[str, Group],
         ask: Ask,
         clock: Clock,
     ) -> None:
@@ -214,7 +214,7 @@ def _elements(site: Site) -> Iterator[tuple[str, str]]:
 def _looks(
     site: Site,
     store: PointReader,
-    groups: Mapping[str, PointGroup],
+    groups: Mapping[str, Group],
     elements: Mapping[str, str],
 ) -> Iterator[tuple[str, _Look]]:
     found: dict[str, _Look] = {name: partial(_group_power, group) for name, group in groups.items()}
@@ -229,7 +229,7 @@ def _looks(
         yield LOAD, partial(_load, store, head, injections)
 
 
-def _group_power(group: PointGroup) -> tuple[float | None, Range | None]:
+def _group_power(group: Group) -> tuple[float | None, Range | None]:
     present = group.present(Quantity.ACTIVE_POWER)
     known = group.ranges(Quantity.ACTIVE_POWER)
     return present.value if present.good else None, None if known is None else known.nameplate

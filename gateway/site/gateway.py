@@ -32,7 +32,7 @@ from gateway.site.cycle import ControlCycle
 from gateway.site.dms import vvo_factory, vvo_state
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
 from gateway.site.forecasts import SiteForecasts
-from gateway.site.groups import point_groups
+from gateway.site.groups import follow_remote, point_groups, remote_groups
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
 from gateway.site.northbound import group_server, modbus_server, mqtt_link
 from gateway.site.outlook import Outlook
@@ -91,10 +91,12 @@ class Gateway:
         self.sep2 = self._der_server()
         self.own = OwnPoints(site, self.store, clock)
         self.router = self._router()
-        point_group = point_groups(site, self.store, self.router)
-        self._forecaster = GroupForecaster(point_group)
+        self._local = point_groups(site, self.store, self.router)
+        self._remote = list(remote_groups(site, clock))
+        groups = self._local | {group.group_id: group for group, _ in self._remote}
+        self._forecaster = GroupForecaster(self._local)
         settler = Settler(self.store, clock)
-        self.groups = GroupService(point_group, settler, self._forecaster, clock)
+        self.groups = GroupService(groups, settler, self._forecaster, clock)
         table = site.file.modbus_server
         self.modbus_server = (
             None if table is None else modbus_server(site, table, self.store, self.router, clock)
@@ -145,6 +147,8 @@ class Gateway:
             yield "forecasts", self.forecasts.run
         if self.utility is not None:
             yield "2030.5 schedule", self.utility.follow
+        for group, client in self._remote:
+            yield f"group {group.group_id}", partial(follow_remote, group, client)
         yield from self._applications()
 
     def _applications(self) -> Iterator[tuple[str, Callable[[], Coroutine[None, None, None]]]]:
@@ -240,7 +244,7 @@ class Gateway:
 
         from gateway.site.dnp3_outstation import site_outstation  # noqa: PLC0415 - the same
 
-        groups = self.groups.groups
+        groups = self._local
         return site_outstation(self.site, table, self.store, self.router, groups, ask, self.clock)
 
     def _utility(self) -> SiteUtility | None:
@@ -253,8 +257,7 @@ class Gateway:
 
         from gateway.site.sep2_client import SiteUtility  # noqa: PLC0415 - the same
 
-        groups = self.groups.groups
-        return SiteUtility(self.site, table, groups, ask, self.clock, self._rng)
+        return SiteUtility(self.site, table, self._local, ask, self.clock, self._rng)
 
     def _group_server(self) -> GroupServer | None:
         table = self.site.file.https

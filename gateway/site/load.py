@@ -106,8 +106,9 @@ def _check_outstation(
     taken = {table.address: "the outstation itself"}
     for group, der in table.der.items():
         place = ("dnp3_outstation", "der", group)
-        if group not in file.groups:
-            issues.append(text.issue(place, f"there is no group {group!r}", "name a group"))
+        if group not in file.groups or file.groups[group].backend == "remote":
+            message = f"there is no group {group!r} on this box"
+            issues.append(text.issue(place, message, "name a plc or members group"))
         if der.address in taken:
             message = f"address {der.address} is taken by {taken[der.address]}"
             issues.append(text.issue(place, message, "give each DER an address of its own"))
@@ -118,6 +119,8 @@ def _check_groups(
     text: TomlText, file: SiteFile, devices: dict[str, Device], issues: list[ConfigIssue]
 ) -> None:
     for name, group in file.groups.items():
+        if group.backend == "remote":
+            continue
         key = "device" if group.device is not None else "members"
         for member in (group.device,) if group.device is not None else group.members:
             device = devices.get(member)

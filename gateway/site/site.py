@@ -88,7 +88,7 @@ class Site:
         return any(row.role == "switch" for row in self.network)
 
     def members(self, group: str) -> tuple[Device, ...]:
-        """The devices behind a group: its controller, or its members.
+        """The devices behind a group: its controller, or its members; none of a remote group.
 
         Raises:
             KeyError: no such group.
