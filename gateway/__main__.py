@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command(context_settings=demo.PASS_THROUGH, add_help_option=False)(demo.demo)
+app.command(context_settings=demo.PASS_THROUGH, add_help_option=False)(demo.bench)
 app.command()(points.check)
 app.command()(points.points)
 app.command()(points.explain)

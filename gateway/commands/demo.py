@@ -1,4 +1,4 @@
-"""``tieline demo``: hands over to the bench's demo, which the gateway itself never imports."""
+"""``tieline demo`` and ``tieline bench``: handed over to the bench, which nothing here imports."""
 
 from __future__ import annotations
 
@@ -16,9 +16,18 @@ PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 def demo(context: typer.Context) -> None:
     """Run a feeder, its devices and the gateway on this machine, live; see --help."""
+    _hand_over("hil.demo", context.args)
+
+
+def bench(context: typer.Context) -> None:
+    """Run a path from DMS to DER, each box a process of its own, and score it; see --help."""
+    _hand_over("hil.microgrid.bench", context.args)
+
+
+def _hand_over(module: str, arguments: list[str]) -> None:
     if any(importlib.util.find_spec(name) is None for name in ("hil", "py_dss_interface")):
         fail("the bench is not installed. What to do: pip install 'tieline[bench,dms]'")
     sys.stdout.flush()
     os.execv(  # noqa: S606 - the same process goes on, so that Ctrl-C and its parent are its own
-        sys.executable, [sys.executable, "-m", "hil.demo", *context.args]
+        sys.executable, [sys.executable, "-m", module, *arguments]
     )

@@ -65,6 +65,7 @@ class Gateway:
     Attributes:
         store, router, groups, poller, trail: the parts, for those that show or test them.
         links: supervised links by name.
+        remote: groups that another box has, each with the client that reaches it.
         forecasts: of DERs, groups and load; None without a ``[dms]`` role.
         microgrid: the controller of a microgrid; None without that role.
         cycle: the DMS's volt-VAR cycle; None without a ``[dms]`` role.
@@ -92,8 +93,8 @@ class Gateway:
         self.own = OwnPoints(site, self.store, clock)
         self.router = self._router()
         self._local = point_groups(site, self.store, self.router)
-        self._remote = list(remote_groups(site, clock))
-        groups = self._local | {group.group_id: group for group, _ in self._remote}
+        self.remote = list(remote_groups(site, clock))
+        groups = self._local | {group.group_id: group for group, _ in self.remote}
         self._forecaster = GroupForecaster(self._local)
         settler = Settler(self.store, clock)
         self.groups = GroupService(groups, settler, self._forecaster, clock)
@@ -147,7 +148,7 @@ class Gateway:
             yield "forecasts", self.forecasts.run
         if self.utility is not None:
             yield "2030.5 schedule", self.utility.follow
-        for group, client in self._remote:
+        for group, client in self.remote:
             yield f"group {group.group_id}", partial(follow_remote, group, client)
         yield from self._applications()
 

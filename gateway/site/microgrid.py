@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     )
     from gateway.apps.microgrid.state import MicrogridState
 
+#: Longest step before its worker is cut.
+_LIMIT_S = 1.0
 #: Names that the points of a POI relay have in device profiles.
 _POI = {
     "closed": "closed", "power": "p", "reactive_power": "q",
@@ -142,6 +144,8 @@ class MicrogridRole:
         self.cycle: ControlCycle[MicrogridState] = ControlCycle(
             table.cycle_s, worker, MicrogridState(), store, router, ask, clock
         )
+        # a busy box must not cut what takes milliseconds; its own points age meanwhile
+        self.cycle.limit_s = max(table.cycle_s, _LIMIT_S)
         self.cycle.forecast = self._outlook
         self.cycle.show = own.show
 

@@ -36,6 +36,11 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "vvo": _cycle(gateway),
         "flisr": _outage(gateway),
         "awareness": _awareness(gateway),
+        "microgrid": _microgrid(gateway),
+        "remote_groups": {
+            group.group_id: {"fault": group.fault, "fresh": group.is_fresh}
+            for group, _ in gateway.remote
+        },
         "supervised": {name: dataclasses.asdict(link) for name, link in gateway.links.items()},
         "dnp3": {name: dataclasses.asdict(state) for name, state in outstations.items()},
         "dnp3_masters": _masters(gateway),
@@ -101,6 +106,28 @@ def _awareness(gateway: Gateway) -> dict[str, Any] | None:
         "fault": record.fault,
         "alarms": [alarm.text for alarm in record.alarms.values()],
         "report": None if report is None else dataclasses.asdict(report),
+    }
+
+
+def _microgrid(gateway: Gateway) -> dict[str, Any] | None:
+    """Where the microgrid controller stands, what it did last and why."""
+    if gateway.microgrid is None:
+        return None
+    cycle = gateway.microgrid.cycle
+    record = cycle.record
+    return {
+        "fault": record.fault,
+        "cycles": record.cycles,
+        "late": record.late,
+        "notes": record.notes,
+        "alarms": [alarm.text for alarm in record.alarms.values()],
+        "transitions": [
+            [entry.at_ms, entry.before.name, entry.after.name, entry.rule]
+            for entry in cycle.state.record
+        ],
+        "results": [
+            [r.command.point, r.command.value, r.status.name, r.detail] for r in record.results
+        ],
     }
 
 

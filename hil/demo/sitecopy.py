@@ -14,6 +14,7 @@ from typing import Any
 #: Of a site's tables, those that listen.
 _LISTENERS = ("https", "mqtt", "modbus_server", "dnp3_outstation", "sep2_server")
 _PORT = re.compile(r"^(\s*port\s*=\s*)(\d+)")
+_URL = re.compile(r'^(\s*url\s*=\s*"https://[^:"]+:)(\d+)')
 _MODEL = re.compile(r'^(\s*model\s*=\s*)"([^"]*)"')
 _ADDRESS = re.compile(r":(\d+)(?=,|$)")
 
@@ -137,6 +138,9 @@ def name_lfdis(site: Path, lfdis: Mapping[str, str]) -> None:
 
 def _site_line(line: str, site: Path, ports: Mapping[int, int]) -> str:
     if found := _PORT.match(line):
+        port = int(found.group(2))
+        return f"{found.group(1)}{ports.get(port, port)}{line[found.end() :]}"
+    if found := _URL.match(line):
         port = int(found.group(2))
         return f"{found.group(1)}{ports.get(port, port)}{line[found.end() :]}"
     if found := _MODEL.match(line):

@@ -19,6 +19,9 @@ _NOUNS = {
     "dispatch-q": "ReactivePowerDispatch",
     "pf": "PowerFactor",
     "curve": "VoltVarCurve",
+    "islanding": "Islanding",
+    "end-p": "RealPowerDispatch",
+    "end-q": "ReactivePowerDispatch",
 }
 _QUERIES = frozenset({"status", "capability", "forecast"})
 #: Voltage and reactive power of the demo's volt-VAR curve, % of nominal and of the POI rating.
@@ -34,12 +37,14 @@ class Ask:
         function: a key of the functions above.
         value: W or var; a limit below 0 bounds import; a power factor is signed as its
             excitation. None for queries and the curve.
-        hold_s: wall seconds until the set point ends by itself.
+        hold_s: wall seconds until the set point ends by itself; 0 for as long as nobody else asks.
+        action: of islanding.
     """
 
     function: str
     value: float | None = None
     hold_s: float = 0.0
+    action: str = ""
 
     @property
     def text(self) -> str:
@@ -58,6 +63,9 @@ class Ask:
             "limit": f"{'import' if sign else 'export'} {kilo:g} kW",
             "dispatch-p": f"{sign}{kilo:g} kW",
             "dispatch-q": f"{sign}{kilo:g} kvar",
+            "islanding": self.action,
+            "end-p": "end",
+            "end-q": "end",
             "pf": f"{abs(self.value or 0.0):g} {self._excitation}",
         }
         return texts.get(self.function, curve)
@@ -115,8 +123,19 @@ def _fill(payload: ET.Element, ask: Ask) -> None:
         case "dispatch-p" | "dispatch-q":
             unit = "W" if ask.function == "dispatch-p" else "var"
             interval = _put(_put(payload, "Schedule", unit=unit, multiplier="k"), "Interval")
-            _put(interval, "DurationSeconds", f"{ask.hold_s:g}")
+            if ask.hold_s:
+                _put(interval, "DurationSeconds", f"{ask.hold_s:g}")
             _put(interval, "Value", _kilo(value))
+        case "islanding":
+            _put(payload, "Action", ask.action)
+        case "end-p" | "end-q":
+            _put(payload, "End")
+        case _:
+            _fill_function(payload, ask, value)
+
+
+def _fill_function(payload: ET.Element, ask: Ask, value: float) -> None:
+    match ask.function:
         case "pf":
             _put(payload, "Excitation", "over-excited" if value >= 0 else "under-excited")
             _put(payload, "Magnitude", f"{abs(value):g}")
@@ -132,7 +151,8 @@ def _fill(payload: ET.Element, ask: Ask) -> None:
 
 
 def _validity(payload: ET.Element, ask: Ask) -> None:
-    _put(_put(payload, "Validity"), "DurationSeconds", f"{ask.hold_s:g}")
+    if ask.hold_s:
+        _put(_put(payload, "Validity"), "DurationSeconds", f"{ask.hold_s:g}")
 
 
 def _kilo(value: float) -> str:
