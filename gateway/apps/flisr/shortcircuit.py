@@ -41,7 +41,8 @@ class FaultStudy:
         self._model, self._graph, self._closed = model, graph, closed
         self._pickups_a, self._tripping = pickups_a, tripping
         for number, edge in enumerate(graph.edges):
-            model.set_switch(edge.branch, closed=number in closed)
+            if not edge.poi_bus:
+                model.set_switch(edge.branch, closed=number in closed)
 
     def phases(self, bus: str) -> tuple[int, ...]:
         """Phases that a bus has."""
@@ -54,10 +55,10 @@ class FaultStudy:
         """What the field would say of a fault.
 
         Args:
-            bus: where it burns.
+            bus: where it burns; of one inside a microgrid, its POI's.
             phases: shorted to ground.
             ohm: each of them.
-            line: edge on whose line it burns, just before ``bus``.
+            line: edge on whose line it burns, just before ``bus``; or the POI it burns behind.
 
         Returns:
             None where the model does not converge, or nothing picks up.
@@ -66,6 +67,10 @@ class FaultStudy:
             return None
         flags, seen_by_tripping = {}, frozenset[int]()
         for number in self._closed:
+            if self._graph.edges[number].poi_bus:  # inverters drive no fault current to speak of
+                behind = number == line
+                flags[number] = Flag(behind, True if behind else None)
+                continue
             branch = self._graph.edges[number].branch
             amps, powers = self._model.currents_a(branch), self._model.powers_va(branch)
             picked = {p for p, a in amps.items() if a > self._pickups_a[number] and p in phases}
@@ -75,6 +80,9 @@ class FaultStudy:
             flags[number] = Flag(bool(picked), forward, through=number != line)
             if number == self._tripping:
                 seen_by_tripping = frozenset(picked)
+        if self._graph.edges[self._tripping].poi_bus:
+            self._model.clear_fault()
+            return Evidence(flags, self._tripping, None, frozenset(phases))
         relay = self._relay(seen_by_tripping)
         self._model.clear_fault()
         if relay is None:
@@ -87,6 +95,9 @@ class FaultStudy:
         zones, edges = self._graph.zones, self._graph.edges
         ends = (place.zone,) if place.edge is None else edges[place.edge].ends
         buses = sorted(set().union(*(zones[zone].buses for zone in ends if zone is not None)))
+        if place.zone is not None and not buses:  # inside a microgrid: as seen at its POI
+            around = self._graph.around[place.zone]
+            buses = [edges[edge].poi_bus for edge in around if edges[edge].poi_bus]
         found = 0.0
         for bus in buses:
             if phases <= frozenset(self.phases(bus)):
