@@ -31,6 +31,22 @@ class CaseDer(Strict):
     xd_pu: Annotated[float, Field(gt=0)] = 0.2
 
 
+class CaseMicrogrid(Strict):
+    """``[[microgrid]]``: what lies behind a POI; a fault of its name is a fault inside it.
+
+    Attributes:
+        name: its name, which no line or bus of the feeder has.
+        bus: where its POI is.
+        poi: for such a fault: ``late`` opens when asked, after the feeder's protection has
+            tripped; ``first`` opens by its own relay, and the feeder does not trip; ``stuck``
+            does not open at all.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    bus: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    poi: Literal["late", "first", "stuck"] = "late"
+
+
 class FlisrCaseFile(Strict):
     """A case; ``feeder`` is a ``.dss`` master, relative to the case file.
 
@@ -55,6 +71,7 @@ class FlisrCaseFile(Strict):
     coordinates: str | None = None
     source: tuple[CaseSource, ...] = ()
     der: tuple[CaseDer, ...] = ()
+    microgrid: tuple[CaseMicrogrid, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +129,12 @@ def _faults(case: FlisrCase) -> Iterator[ConfigIssue]:
             if breaker not in file.switches:
                 message = f"breaker {breaker!r} is no switch of the case"
                 yield text.issue(("breakers",), message, "name one of the switches")
-    for key, rows in (("source", file.source), ("der", file.der)):
-        names = [row.name.lower() for row in rows]
+    named = {
+        "source": [row.name.lower() for row in file.source],
+        "der": [row.name.lower() for row in file.der],
+        "microgrid": [row.name.lower() for row in file.microgrid],
+    }
+    for key, names in named.items():
         for number, name in enumerate(names):
             if name in names[:number]:
                 message = f"there is another {key} {name!r}"

@@ -60,7 +60,6 @@ class Field:
 
 def look(config: FlisrConfig, image: ProcessImage) -> Field:
     """Read the image; what is not good is not there."""
-
     devices = tuple(enumerate(config.devices))
     count = len(config.switches)
 

@@ -181,16 +181,20 @@ class Flisr:
         if done is None:
             return self._decide(state)
         if not done:
-            if stuck := step.expects & state.pois - step.leads_to - state.stuck:
-                text = f"the POI of {step.target} did not open: the zone before it is isolated"
-                state = replace(state, stuck=state.stuck | stuck, sent_ms=0)
-                return self._enter(now, state, Phase.LOCKED_OUT, text)
-            return self._stopped(now, state, f"{step.target} did not follow: {step.action}")
+            return self._not_done(now, state, step)
         state = _note(state, now.now_ms, step.action, step.target, "done", step.purpose)
         # a switch that FLISR closed again is no longer one that locked out
         tripped = state.tripped - (step.leads_to - step.expects)
         state = replace(state, position=state.position + 1, sent_ms=0, tripped=tripped)
         return self._switch(now, state)
+
+    def _not_done(self, now: _Now, state: FlisrState, step: Step) -> Decision[FlisrState]:
+        stuck = step.expects & state.pois - step.leads_to - state.stuck
+        if not stuck:
+            return self._stopped(now, state, f"{step.target} did not follow: {step.action}")
+        text = f"the POI of {step.target} did not open: the zone before it is isolated"
+        state = replace(state, stuck=state.stuck | stuck, sent_ms=0)
+        return self._enter(now, state, Phase.LOCKED_OUT, text)
 
     def _send(self, now: _Now, state: FlisrState, step: Step) -> Decision[FlisrState]:
         closed, unknown = _stands(now.field, state)
