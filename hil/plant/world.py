@@ -8,15 +8,20 @@ from dataclasses import dataclass, field
 from hil.plant.engine import Feeder
 from hil.plant.equipment import Contact, TapChanger
 from hil.plant.supply import Ledger, Relays, Supply
-from hil.scenario import Der, Scenario
+from hil.scenario import Der, Fault, Scenario
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What a DER injects at its terminal; injection positive."""
+    """What a DER injects at its terminal; injection positive.
+
+    Attributes:
+        poi_closed: of a microgrid, whether it is connected.
+    """
 
     power_w: float = 0.0
     reactive_power_var: float = 0.0
+    poi_closed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class Snapshot:
         switches: by name.
         fed: buses that a source reaches; a DER elsewhere has tripped.
         poi: the microgrid among the DERs.
+        pois: what flows into each microgrid.
+        faulted: microgrids with a fault inside.
         supply: what an outage counts, where the scenario is about one.
     """
 
@@ -72,6 +79,8 @@ class Snapshot:
     switches: Mapping[str, Flow] = field(default_factory=dict)
     fed: frozenset[str] = frozenset()
     poi: str | None = None
+    pois: Mapping[str, Flow] = field(default_factory=dict)
+    faulted: frozenset[str] = frozenset()
     supply: Supply | None = None
 
 
@@ -90,6 +99,7 @@ class Plant:
     switches: dict[str, Contact] = field(init=False)
     _ledger: Ledger | None = None
     _relays: Relays = field(default_factory=Relays)
+    _apart: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.taps = {r.name: TapChanger(r.tap, r.step_s) for r in self.scenario.regulator}
@@ -143,6 +153,9 @@ class Plant:
         for name, switch in self.caps.items():
             switch.advance(elapsed_s)
             self.feeder.set_capacitor(name, closed=switch.closed)
+        opened = {name for name, injection in injections.items() if not injection.poi_closed}
+        # whoever is silent has not moved its breaker
+        self._apart = (self._apart - injections.keys()) | opened
         moved = self._operate(elapsed_s)
         live = self.feeder.grid.live(self._open_lines)
         load_w = self._set_loads()
@@ -154,7 +167,9 @@ class Plant:
         supply = None
         if self._ledger is not None:
             closed = [name for name in moved if self.switches[name].closed]
-            supply = self._ledger.see(self._open_lines, closed, load_w, self.time_s, self._relays)
+            supply = self._ledger.see(
+                self._open_lines, closed, load_w, self.time_s, self._relays, self._apart
+            )
         return self._snapshot(frozenset(node.partition(".")[0] for node in live), supply)
 
     def uncontrolled(self, time_s: float) -> dict[str, Injection]:
@@ -200,8 +215,32 @@ class Plant:
                 self.feeder.set_switch(switch.line, closed=contact.closed)
                 moved.add(switch.name)
         for fault in self.scenario.fault:
-            self.feeder.set_fault(fault.name, present=fault.present(self.time_s))
+            self.feeder.set_fault(fault.name, present=self._burns(fault))
         return frozenset(moved)
+
+    def _burns(self, fault: Fault) -> bool:
+        """Whether a fault is there and joined to the feeder."""
+        return fault.present(self.time_s) and fault.behind not in self._apart
+
+    def _into(self, der: Der) -> Flow:
+        """What flows into a microgrid: its own, and that of a fault inside."""
+        elements = [f"Generator.{der.element}"]
+        elements += [
+            f"Fault.{fault.name}"
+            for fault in self.scenario.fault
+            if fault.behind == der.name and self._burns(fault)
+        ]
+        amps: dict[str, complex] = {}
+        powers: dict[str, complex] = {}
+        for element in elements:
+            currents = self.feeder.currents_a(element)
+            for (phase, current), va in zip(
+                currents.items(), self.feeder.powers_va(element), strict=True
+            ):
+                amps[phase] = amps.get(phase, 0j) + current
+                powers[phase] = powers.get(phase, 0j) + va
+        shown = {phase: abs(current) for phase, current in amps.items() if phase != "0"}
+        return Flow(der.name not in self._apart, 0, shown, {p: powers[p] for p in shown})
 
     def _flow(self, line: str, contact: Contact) -> Flow:
         currents = self.feeder.currents_a(f"Line.{line}")
@@ -236,6 +275,10 @@ class Plant:
             },
             fed=fed,
             poi=self.scenario.poi,
+            pois={d.name: self._into(d) for d in self.scenario.der if d.kind == "microgrid"},
+            faulted=frozenset(
+                f.behind for f in self.scenario.fault if f.behind and f.present(self.time_s)
+            ),
             supply=supply,
         )
 

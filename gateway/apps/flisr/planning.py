@@ -18,7 +18,7 @@ from gateway.apps.flisr.plan import GroupAt, Step, UnsafePlanError, isolate, swi
 from gateway.apps.flisr.restore import restore
 from gateway.apps.flisr.shortcircuit import FaultStudy
 from gateway.apps.flisr.state import Calm
-from gateway.apps.flisr.task import Task, Verdict
+from gateway.apps.flisr.task import Restoration, Task, Verdict
 from gateway.grid.powerflow import PowerFlow
 from gateway.points.image import ProcessImage
 
@@ -110,13 +110,16 @@ class Planner:
         if min(tripped) in self._inside:
             return self._behind(now, location, pois, stuck)
         joined = pois & (now.pois_closed | now.pois_unknown)
-        factors = self._factors(calm, present)
+        # where no zone is cut out, everything comes back as by a recloser's next try: not cold yet
+        whole_again = len(pois) == len(location.suspects) and not joined & stuck
+        was = calm.closed if whole_again else present
+        factors = self._factors(calm, was)
         graph = self._graph(closed, now.ready, factors, joined, joined - stuck)
         task = Task(graph, *isolate(graph, location.suspects), self._config.voltage_min_pu)
         unmovable = [graph.edges[e].name for e in task.blocked & present - now.ready]
         if unmovable:
             raise NoPlanError(f"{', '.join(unmovable)} cannot be opened")
-        judge = self._judge(image, graph, calm, powers_w, present)
+        judge = self._judge(image, graph, calm, powers_w, present, factors)
         found = restore(task, judge)
         if found is None:
             raise NoPlanError("no state of the switches holds the limits")
@@ -125,22 +128,7 @@ class Planner:
             steps = switching(task, present | joined, goal, groups, judge)
         except UnsafePlanError as error:
             raise NoPlanError(str(error)) from error
-        total_w = sum(zone.load_va.real for zone in graph.zones)
-        served_w = found.candidate.estimate.served_w
-        return Plan(
-            zone=" or ".join(place.name(graph) for place in location.suspects),
-            steps=steps,
-            dead=task.dead,
-            blocked=task.blocked,
-            notes={
-                "likelihood": round(location.ranked[0][1], 3),
-                "served_kw": round(served_w / 1e3, 1),
-                "out_kw": round((total_w - served_w) / 1e3, 1),
-                "operations": float(found.candidate.operations),
-                "voltage_min_pu": round(found.verdict.voltage_min_pu, 4),
-            },
-            pois=pois,
-        )
+        return _plan(location, task, steps, pois, _figures(graph, found))
 
     def _behind(self, now: Field, location: Location, pois: Edges, stuck: Edges) -> Plan:
         """A POI has tripped and nothing else: the feeder stays as it is."""
@@ -153,11 +141,9 @@ class Planner:
         task = Task(graph, *isolate(graph, location.suspects), self._config.voltage_min_pu)
         groups = tuple(group for group in self.groups if group.poi in pois)
         steps = switching(task, now.closed | joined, now.closed, groups, lambda _: Verdict(ok=True))
-        total_w = sum(zone.load_va.real for zone in graph.zones)
-        likelihood = round(location.ranked[0][1], 3)
-        notes = {"likelihood": likelihood, "served_kw": round(total_w / 1e3, 1), "out_kw": 0.0}
-        zone = " or ".join(place.name(graph) for place in location.suspects)
-        return Plan(zone, steps, task.dead, task.blocked, notes, pois)
+        total_kw = sum(zone.load_va.real for zone in graph.zones) / 1e3
+        notes = {"served_kw": round(total_kw, 1), "out_kw": 0.0}
+        return _plan(location, task, steps, pois, notes)
 
     def _asked(self, now: Field, calm: Calm, pois: Edges) -> tuple[GroupAt, ...]:
         """Groups that a plan may move: none that was apart before, or has a fault of its own."""
@@ -184,13 +170,14 @@ class Planner:
         Raises:
             NoPlanError: why there is none.
         """
-        graph = self._graph(calm.closed, now.ready, self._factors(calm, now.closed))
+        factors = self._factors(calm, now.closed)
+        graph = self._graph(calm.closed, now.ready, factors)
         returning = pois - now.pois_closed
         stuck = [graph.edges[e].name for e in (calm.closed ^ now.closed) - now.ready]
         if stuck:
             raise NoPlanError(f"{', '.join(stuck)} cannot be moved")
         task = Task(graph, frozenset(), frozenset(), self._config.voltage_min_pu)
-        judge = self._judge(image, graph, calm, powers_w, now.closed)
+        judge = self._judge(image, graph, calm, powers_w, now.closed, factors)
         try:
             groups = self._asked(now, calm, pois)
             steps = switching(task, now.closed, calm.closed | returning, groups, judge)
@@ -282,11 +269,12 @@ class Planner:
         calm: Calm,
         powers_w: Mapping[str, float],
         present: Edges,
+        factors: Mapping[str, float],
     ) -> AcJudge:
         """The power flow of what comes back: DERs that were out give nothing but may draw."""
         config, live = self._config, live_zones(feed(graph, present))
         self._set_points(image)
-        self._model.scale_loads(np.ones((3, 2)), self._factors(calm, present))
+        self._model.scale_loads(np.ones((3, 2)), factors)
         for element, before_w in calm.injected_w.items():
             stays = self.zone_of(element) in live
             power_w = powers_w.get(element, 0.0) if stays else 0.0
@@ -302,3 +290,26 @@ class Planner:
             closed = image.good_value(point)
             if closed is not None:
                 self._model.set_capacitor(element, closed=closed == 1.0)
+
+
+def _plan(
+    location: Location,
+    task: Task,
+    steps: tuple[Step, ...],
+    pois: Edges,
+    figures: Mapping[str, float],
+) -> Plan:
+    zone = " or ".join(place.name(task.graph) for place in location.suspects)
+    notes = {"likelihood": round(location.ranked[0][1], 3), **figures}
+    return Plan(zone, steps, task.dead, task.blocked, notes, pois)
+
+
+def _figures(graph: Graph, found: Restoration) -> dict[str, float]:
+    total_w = sum(zone.load_va.real for zone in graph.zones)
+    served_w = found.candidate.estimate.served_w
+    return {
+        "served_kw": round(served_w / 1e3, 1),
+        "out_kw": round(max(total_w - served_w, 0.0) / 1e3, 1),
+        "operations": float(found.candidate.operations),
+        "voltage_min_pu": round(found.verdict.voltage_min_pu, 4),
+    }

@@ -58,7 +58,7 @@ class Field:
         self.plant.command({}, {}, answer["switches"])
         self.plant.hear_relays(answer["by_relay"], answer["locked"])
         told = self.microgrid.on_step(say("mg108", 0, elapsed_s, self.snapshot))
-        self.injection = Injection(told["p_w"], told["q_var"])
+        self.injection = Injection(told["p_w"], told["q_var"], told["poi_closed"])
         self.states.append(self.microgrid.controller.state)
         return self.snapshot
 
