@@ -128,6 +128,7 @@ def _switch(site: Site, device: Device, branch: str) -> SwitchPoints:
         reset=point("fault_reset"),
         fault_a=point("fault_i"),
         fault_ohm=point("fault_x"),
+        sag_v=point("sag_v"),
         power=point("p"),
         reactive_power=point("q"),
     )

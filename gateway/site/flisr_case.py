@@ -55,6 +55,8 @@ class FlisrCaseFile(Strict):
         breakers: those that trip for a fault beyond them.
         regulators: where they stand: at ``neutral``, or ``settled`` as their controls leave them.
         cold_load_factor: load of what was out when voltage comes back, against before.
+        sags: whether switches record the voltage that a fault leaves. It tells places apart where
+            an indicator is silent, and what may be faulted in that case is then cut out as well.
         fault_ohm: resistance of the fault, each phase to ground.
         coordinates: ``bus,x,y`` rows for drawings, relative to the case file.
     """
@@ -67,6 +69,7 @@ class FlisrCaseFile(Strict):
     cold_load_factor: Annotated[float, Field(ge=1, le=5)] = 1.0
     voltage_min_pu: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.90
     voltage_max_pu: Annotated[float, Field(gt=1.0, lt=1.5)] = 1.10
+    sags: bool = False
     fault_ohm: Annotated[float, Field(gt=0, le=100)] = 0.5
     coordinates: str | None = None
     source: tuple[CaseSource, ...] = ()

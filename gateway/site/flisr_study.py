@@ -186,7 +186,12 @@ class FlisrStudy:
             edge = self._edge(name)
             if edge in flags:
                 flags[edge] = replace(flags[edge], seen=False, known=False)
-        return study, replace(evidence, flags=flags)
+        seen = evidence.seen
+        if seen is not None:  # with a control that is not heard its recorder is not either
+            gone = {self._edge(name) for name in lost}
+            kept = seen.sags_pu if self._case.file.sags else {}
+            seen = replace(seen, sags_pu={e: pu for e, pu in kept.items() if e not in gone})
+        return study, replace(evidence, flags=flags, seen=seen)
 
     def _place(self, element: str, before: Edges) -> tuple[str, int | None]:
         """Bus where an element faults; with the edge whose line it is, or POI it is behind."""

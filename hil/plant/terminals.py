@@ -79,6 +79,8 @@ class Instruments:
                 name: {
                     "closed": flow.closed,
                     "ops": flow.operations,
+                    "nominal_v": flow.nominal_v,
+                    "volts": dict(flow.volts),  # for the recorder of sags alone: no noise
                     "amps": {phase: self._power(amps) for phase, amps in flow.amps.items()},
                     "va": {
                         phase: [self._power(va.real), self._power(va.imag)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from hil.plant.engine import Feeder
+from hil.plant.engine import Feeder, Phasor
 from hil.plant.equipment import Contact, TapChanger
 from hil.plant.supply import Ledger, Relays, Supply
 from hil.scenario import Der, Fault, Scenario
@@ -33,12 +33,15 @@ class Flow:
         operations: movements since start.
         amps: current by phase number.
         va: P + jQ away from the substation by phase number.
+        volts: to neutral by phase number; ``nominal_v`` as well.
     """
 
     closed: bool
     operations: int
     amps: Mapping[str, float]
     va: Mapping[str, complex]
+    volts: Mapping[str, float] = field(default_factory=dict)
+    nominal_v: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +245,8 @@ class Plant:
         shown = {phase: abs(current) for phase, current in amps.items() if phase != "0"}
         return Flow(der.name not in self._apart, 0, shown, {p: powers[p] for p in shown})
 
-    def _flow(self, line: str, contact: Contact) -> Flow:
+    def _flow(self, line: str, contact: Contact, phasors: Mapping[str, Phasor]) -> Flow:
+        nodes = self.feeder.first_nodes(line)
         currents = self.feeder.currents_a(f"Line.{line}")
         powers = self.feeder.powers_va(f"Line.{line}")
         return Flow(
@@ -250,6 +254,8 @@ class Plant:
             operations=contact.operations,
             amps={phase: abs(current) for phase, current in currents.items()},
             va=dict(zip(currents, powers, strict=True)),
+            volts={node.partition(".")[2]: abs(phasors[node]) for node in nodes},
+            nominal_v=self.feeder.base_v(nodes[0]),
         )
 
     def _snapshot(self, fed: frozenset[str], supply: Supply | None) -> Snapshot:
@@ -271,7 +277,8 @@ class Plant:
             load_factor=self.scenario.load.at(self.time_s),
             sun={d.name: self.scenario.sun(d.name, self.time_s) for d in self.scenario.der},
             switches={
-                s.name: self._flow(s.line, self.switches[s.name]) for s in self.scenario.switch
+                s.name: self._flow(s.line, self.switches[s.name], phasors)
+                for s in self.scenario.switch
             },
             fed=fed,
             poi=self.scenario.poi,

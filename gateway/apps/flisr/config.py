@@ -21,6 +21,7 @@ class SwitchPoints:
         reverse: the fault seen lies towards the substation.
         reset: clears the flags.
         fault_a, fault_ohm: what the relay recorded of the last fault.
+        sag_v: voltage to neutral that the last sag left on the lowest phase; 0 before any.
         power, reactive_power: flow before the fault, positive away from the substation.
         internal: a microgrid's controller says that a fault lies inside; of a POI only.
     """
@@ -38,6 +39,7 @@ class SwitchPoints:
     reset: str = ""
     fault_a: str = ""
     fault_ohm: str = ""
+    sag_v: str = ""
     power: str = ""
     reactive_power: str = ""
     internal: str = ""

@@ -25,6 +25,7 @@ class Field:
         readable: those whose flags can be read.
         reverse: those that say the fault lies towards the substation.
         flows_va: P + jQ away from the substation, where measured.
+        sags_v: voltage to neutral that the last sag left, where one was recorded.
         repaired: permits have been handed back.
         pois_closed, pois_unknown: POIs that are closed, or cannot be read.
         pois_tripped: those opened or locked out by their own relay.
@@ -40,6 +41,7 @@ class Field:
     readable: Edges = frozenset()
     reverse: Edges = frozenset()
     flows_va: Mapping[int, complex] = field(default_factory=dict)
+    sags_v: Mapping[int, float] = field(default_factory=dict)
     repaired: bool = False
     pois_closed: Edges = frozenset()
     pois_unknown: Edges = frozenset()
@@ -91,6 +93,7 @@ def look(config: FlisrConfig, image: ProcessImage) -> Field:
         ),
         reverse=those("reverse", 0, len(devices)),
         flows_va=flows,
+        sags_v={n: v for n, s in switches if s.sag_v and (v := image.good_value(s.sag_v))},
         repaired=bool(config.repaired) and image.good_value(config.repaired) == 1.0,
         pois_closed=those("closed", count, len(devices)),
         pois_unknown=unknown & frozenset(n for n, _ in pois),

@@ -239,7 +239,9 @@ class Planner:
         phases = now.flags.get(tripped, frozenset())
         relay = config.devices[tripped]
         amps, ohm = (image.good_value(p) if p else None for p in (relay.fault_a, relay.fault_ohm))
-        record = Seen(amps, ohm) if amps and ohm is not None and phases else None
+        record = None
+        if amps and ohm is not None and phases:
+            record = Seen(amps, ohm, self._sags_pu(now, calm))
         self._set_points(image)
         self._model.scale_loads(np.ones((3, 2)), self._factors(calm, calm.closed))
         for element, power_w in calm.injected_w.items():
@@ -254,6 +256,12 @@ class Planner:
         if location is None:
             raise NoPlanError("the feeder was not radial before the fault")
         return location
+
+    def _sags_pu(self, now: Field, calm: Calm) -> dict[int, float]:
+        """Sags recorded since the quiet moment."""
+        network, fresh = self._model.network, now.sags_v.items() - calm.sags_v.items()
+        buses = {n: network.branches[self._config.switches[n].branch].ends[0] for n, _ in fresh}
+        return {n: v * 3**0.5 / (1e3 * network.base_kv[buses[n]]) for n, v in fresh}
 
     def _points_ahead(self, graph: Graph, closed: Edges, number: int) -> bool:
         """Whether away from the substation is from the first of an edge's ends to the second."""

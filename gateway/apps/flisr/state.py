@@ -42,7 +42,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Calm:
-    """The feeder in a quiet moment: what was closed, flowed and was injected, POIs apart."""
+    """The feeder in a quiet moment: what was closed, flowed and was injected, POIs apart.
+
+    Flags and sags of earlier faults are kept to tell new ones from.
+    """
 
     at_ms: int
     closed: Edges
@@ -50,6 +53,7 @@ class Calm:
     injected_w: Mapping[str, float]
     flagged: Edges
     pois: Edges = frozenset()
+    sags_v: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

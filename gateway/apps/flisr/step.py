@@ -102,6 +102,7 @@ class Flisr:
                 self._injected(now, state),
                 frozenset(n for n, phases in field.flags.items() if phases),
                 field.pois_closed,
+                field.sags_v,
             )
             state = replace(state, calm=(*state.calm[-_CALM_KEPT + 1 :], calm))
         return self._decide(state)

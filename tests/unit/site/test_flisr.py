@@ -51,6 +51,7 @@ def test_every_switch_has_what_restoration_needs(site):
         assert switch.act
         assert len(switch.flags) == 3
         assert all((switch.closed, switch.command, switch.local, switch.power, switch.reset))
+        assert switch.sag_v == f"{switch.name}.sag_v"
     recloser = config.switches[0]
     assert all((recloser.tripped, recloser.lockout, recloser.fault_a, recloser.fault_ohm))
     islands = {group.group_id: group.can_island for group in config.groups}
