@@ -116,31 +116,35 @@ class FaultStudy:
         if place.zone is not None and not buses:  # inside a microgrid: as seen at its POI
             around = self._graph.around[place.zone]
             buses = [edges[edge].poi_bus for edge in around if edges[edge].poi_bus]
-        found = 0.0
+        found, ohm = 0.0, _LEAST_OHM
         for bus in buses:
             if phases <= frozenset(self.phases(bus)):
-                found += self._fit(bus, phases, seen)
+                fit, ohm = self._fit(bus, phases, seen, ohm)
+                found += fit
         self._model.clear_fault()
         return found
 
-    def _fit(self, bus: str, phases: frozenset[int], seen: Seen) -> float:
-        """The same of a bus: its fault resistance is what explains the current best."""
-        ohm, spread = _LEAST_OHM, _REACTANCE_SHARE * seen.reactance_ohm + _REACTANCE_OHM
+    def _fit(self, bus: str, phases: frozenset[int], seen: Seen, ohm: float) -> tuple[float, float]:
+        """The same of a bus, and its fault resistance: what explains the current best.
+
+        A neighbour's resistance is a good one to begin with.
+        """
+        spread = _REACTANCE_SHARE * seen.reactance_ohm + _REACTANCE_OHM
         off = current = 0.0
         for _ in range(_FITS + 1):
             now = self._relay(phases) if self._solve(bus, sorted(phases), ohm) else None
             if now is None:
-                return 0.0
+                return 0.0, _LEAST_OHM
             off = (now.reactance_ohm - seen.reactance_ohm) / spread
             if abs(off) > _HOPELESS:  # the reactance hardly hangs on the fault's resistance
-                return 0.0
+                return 0.0, ohm
             current = (now.current_a / seen.current_a - 1.0) / _CURRENT_SHARE
             if abs(current) < _CLOSE:
                 break
             wanted = math.sqrt(max((now.voltage_v / seen.current_a) ** 2 - now.reactance_ohm**2, 0))
             ohm = max(_LEAST_OHM, ohm + wanted - now.resistance_ohm)
         sags = sum(((self._sag_pu(edge) - pu) / _SAG_PU) ** 2 for edge, pu in seen.sags_pu.items())
-        return math.exp(-0.5 * (off**2 + current**2 + sags))
+        return math.exp(-0.5 * (off**2 + current**2 + sags)), ohm
 
     def _sag_pu(self, edge: int) -> float:
         return float(self._volts_pu[self._nodes[edge]].min())
