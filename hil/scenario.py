@@ -104,13 +104,19 @@ class Switch(_Strict):
 
 
 class Fault(_Strict):
-    """A fault to ground on nodes of one bus, from ``start_s`` to ``clear_s`` (0: for good)."""
+    """A fault to ground on nodes of one bus, from ``start_s`` to ``clear_s`` (0: for good).
+
+    Attributes:
+        behind: a microgrid at that bus: the fault lies inside it, and burns while its POI is
+            closed.
+    """
 
     name: Name
     nodes: tuple[str, ...] = Field(min_length=1, max_length=3)
     start_s: float = Field(ge=0)
     clear_s: float = Field(default=0.0, ge=0)
     ohm: Positive = 0.1
+    behind: str = ""
 
     def present(self, time_s: float) -> bool:
         """Whether it burns now."""
@@ -139,13 +145,22 @@ class Der(_Strict):
 
 
 class Microgrid(_Strict):
-    """What stands behind the microgrid's point of interconnection."""
+    """What stands behind the microgrid's point of interconnection.
+
+    Attributes:
+        poi_pickup_a: phase current at the POI that is a fault.
+        poi_relay: ``works``, opening at once for a fault inside, and when voltage is lost;
+            ``failed``, which leaves the POI closed until it is asked to open; ``stuck``, where the
+            breaker does not open at all.
+    """
 
     pv_w: Positive
     battery_w: Positive
     inverter_va: Positive
     load_w: Positive
     load_var: float
+    poi_pickup_a: Positive = 200.0
+    poi_relay: Literal["works", "failed", "stuck"] = "works"
 
 
 class HandStep(_Strict):
@@ -241,6 +256,10 @@ class Scenario(_Strict):
         by_hand = () if self.outage is None else self.outage.by_hand
         if unknown := [step.switch for step in by_hand if step.switch not in names]:
             raise ValueError(f"by_hand names switches there are none of: {', '.join(unknown)}")
+        grids = {der.name: der.nodes for der in self.der if der.kind == "microgrid"}
+        for fault in self.fault:
+            if fault.behind and not set(fault.nodes) <= set(grids.get(fault.behind, ())):
+                raise ValueError(f"fault {fault.name} is not at the POI of {fault.behind!r}")
         return self
 
     @cached_property

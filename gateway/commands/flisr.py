@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def flisr(
     case: Annotated[Path, typer.Argument(help="The case file; hil/cases/ieee123_ties.toml.")],
     fault: Annotated[
-        str | None, typer.Option(help="A line or bus of the feeder that faults for good.")
+        str | None, typer.Option(help="What faults for good: a line, a bus, or a microgrid.")
     ] = None,
     lost_flag: Annotated[
         list[str] | None, typer.Option(help="A switch whose indicator cannot be read.")

@@ -25,15 +25,11 @@ def page(case: FlisrCase, study: FlisrStudy, outcome: Outcome, element: str) -> 
     network = study.engine.network
     places = _beside(network, _coordinates(case)) or _layout(network)
     isolated = outcome.before - outcome.task.blocked
-    tripped = frozenset(
-        number
-        for number, edge in enumerate(study.graph.edges)
-        if edge.name in case.file.breakers and number in isolated
-    )
+    tripped = study.graph.edges[outcome.tripped].name
     figure = Figure(figsize=_SIZE_IN, layout="constrained")
     views = (
         ("Before", outcome.before),
-        (f"Fault of {element} isolated, {', '.join(case.file.breakers)} open", isolated - tripped),
+        (f"Fault of {element} isolated, {tripped} open", isolated - {outcome.tripped}),
         ("Restored", outcome.restoration.candidate.closed),
     )
     for axes, (title, closed) in zip(figure.subplots(1, 3), views, strict=True):
@@ -67,6 +63,7 @@ def _draw(axes: Axes, study: FlisrStudy, places: Places, closed: Edges, outcome:
     fed = live_zones(feed(graph, closed))
     gone = outcome.task.dead - fed
     dead = {bus for zone in gone for bus in graph.zones[zone].buses}
+    dead |= {edge.poi_bus for edge in graph.edges if edge.poi_bus and edge.ends[1] in gone}
     for name, branch in network.branches.items():
         first, second = (places.get(bus) for bus in branch.ends)
         if first is None or second is None:

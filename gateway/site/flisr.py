@@ -128,6 +128,7 @@ def _switch(site: Site, device: Device, branch: str) -> SwitchPoints:
         reset=point("fault_reset"),
         fault_a=point("fault_i"),
         fault_ohm=point("fault_x"),
+        sag_v=point("sag_v"),
         power=point("p"),
         reactive_power=point("q"),
     )
@@ -138,7 +139,35 @@ def _group(site: Site, group: str, element: str) -> GroupBinding:
 
     members = site.members(group)
     can_island = all(device.point_of("island_mode") is not None for device in members)
-    return GroupBinding(group, element, can_island)
+    poi = _poi(site, group, members[0]) if len(members) == 1 else None
+    return GroupBinding(group, element, can_island, poi=poi)
+
+
+def _poi(site: Site, group: str, device: Device) -> SwitchPoints | None:
+    """Breaker and relay of a microgrid's POI, where its controller has points for both."""
+    from gateway.apps.flisr.config import SwitchPoints  # noqa: PLC0415
+
+    def point(name: str) -> str:
+        found = f"{device.name}.{name}"
+        return found if found in site.by_id else ""
+
+    closed, reset = device.point_of("connected"), point("poi_fault_reset")
+    flags = tuple((phase, found) for phase, name in _FLAGS if (found := point(f"poi_{name}")))
+    if closed is None or not flags:
+        return None
+    return SwitchPoints(
+        name=group,
+        branch="",
+        closed=closed,
+        command="",
+        act=bool(reset) and site.by_id[reset].spec.act,
+        tripped=point("poi_tripped"),
+        lockout=point("poi_lockout"),
+        flags=flags,
+        reverse=point("poi_fault_reverse"),
+        reset=reset,
+        internal=point("internal_fault"),
+    )
 
 
 def _faults(site: Site, dms: DmsTable) -> list[ConfigIssue]:

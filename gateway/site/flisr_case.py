@@ -31,6 +31,22 @@ class CaseDer(Strict):
     xd_pu: Annotated[float, Field(gt=0)] = 0.2
 
 
+class CaseMicrogrid(Strict):
+    """``[[microgrid]]``: what lies behind a POI; a fault of its name is a fault inside it.
+
+    Attributes:
+        name: its name, which no line or bus of the feeder has.
+        bus: where its POI is.
+        poi: for such a fault: ``late`` opens when asked, after the feeder's protection has
+            tripped; ``first`` opens by its own relay, and the feeder does not trip; ``stuck``
+            does not open at all.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    bus: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    poi: Literal["late", "first", "stuck"] = "late"
+
+
 class FlisrCaseFile(Strict):
     """A case; ``feeder`` is a ``.dss`` master, relative to the case file.
 
@@ -39,6 +55,8 @@ class FlisrCaseFile(Strict):
         breakers: those that trip for a fault beyond them.
         regulators: where they stand: at ``neutral``, or ``settled`` as their controls leave them.
         cold_load_factor: load of what was out when voltage comes back, against before.
+        sags: whether switches record the voltage that a fault leaves. It tells places apart where
+            an indicator is silent, and what may be faulted in that case is then cut out as well.
         fault_ohm: resistance of the fault, each phase to ground.
         coordinates: ``bus,x,y`` rows for drawings, relative to the case file.
     """
@@ -51,10 +69,12 @@ class FlisrCaseFile(Strict):
     cold_load_factor: Annotated[float, Field(ge=1, le=5)] = 1.0
     voltage_min_pu: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.90
     voltage_max_pu: Annotated[float, Field(gt=1.0, lt=1.5)] = 1.10
+    sags: bool = False
     fault_ohm: Annotated[float, Field(gt=0, le=100)] = 0.5
     coordinates: str | None = None
     source: tuple[CaseSource, ...] = ()
     der: tuple[CaseDer, ...] = ()
+    microgrid: tuple[CaseMicrogrid, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +132,12 @@ def _faults(case: FlisrCase) -> Iterator[ConfigIssue]:
             if breaker not in file.switches:
                 message = f"breaker {breaker!r} is no switch of the case"
                 yield text.issue(("breakers",), message, "name one of the switches")
-    for key, rows in (("source", file.source), ("der", file.der)):
-        names = [row.name.lower() for row in rows]
+    named = {
+        "source": [row.name.lower() for row in file.source],
+        "der": [row.name.lower() for row in file.der],
+        "microgrid": [row.name.lower() for row in file.microgrid],
+    }
+    for key, names in named.items():
         for number, name in enumerate(names):
             if name in names[:number]:
                 message = f"there is another {key} {name!r}"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gateway.apps.flisr.acflow import AcJudge
-from gateway.apps.flisr.build import SwitchSpec, build_graph
+from gateway.apps.flisr.build import PoiSpec, SwitchSpec, build_graph
 from gateway.apps.flisr.graph import Edges, Graph, feed, live_zones, path
-from gateway.apps.flisr.locate import Evidence, Location, locate
-from gateway.apps.flisr.plan import Step, isolate, switching
+from gateway.apps.flisr.locate import Evidence, Location, Place, locate
+from gateway.apps.flisr.plan import GroupAt, Step, isolate, switching
 from gateway.apps.flisr.restore import least_losses, restore
 from gateway.apps.flisr.shortcircuit import FaultStudy
 from gateway.apps.flisr.task import Restoration, Task
@@ -30,6 +30,7 @@ class Outcome:
 
     Attributes:
         before: edges closed before it.
+        tripped: edge of the breaker that opened, or of the POI that did.
         location: places by likelihood.
         task: what is dead and what must be open.
         restoration: the state to go to.
@@ -38,6 +39,7 @@ class Outcome:
     """
 
     before: Edges
+    tripped: int
     location: Location
     task: Task
     restoration: Restoration
@@ -84,7 +86,9 @@ class FlisrStudy:
             {source.name.lower(): 1e3 * source.capacity_kw for source in file.source},
             dict.fromkeys(network.base_kv, file.load_multiplier),
             [name for name in network.sources if name not in machines],
+            [PoiSpec(grid.name, grid.bus.lower()) for grid in file.microgrid],
         )
+        self._pois = {self.graph.edge_of(grid.name): grid for grid in file.microgrid}
         self._zone_of = {b: n for n, zone in enumerate(self.graph.zones) for b in zone.buses}
         self._machines = tuple(self._zone_of[network.sources[name]] for name in machines)
 
@@ -92,7 +96,8 @@ class FlisrStudy:
         """Locate, isolate and restore.
 
         Args:
-            element: a line or bus that faults on all its phases.
+            element: a line or bus that faults on all its phases, or a microgrid of the case: the
+                fault is inside it then.
             lost: switches whose indicators cannot be read.
             clock_s: a monotonic clock.
 
@@ -109,17 +114,31 @@ class FlisrStudy:
             raise self._error("switches", "the feeder is not radial", "open its loops")
         located_s = clock_s()
         present = before - {evidence.tripped}
-        task = Task(
-            self.graph, *isolate(self.graph, location.suspects), self._case.file.voltage_min_pu
-        )
+        graph, groups = self._as_isolated(location)
+        isolated = isolate(graph, location.suspects)
+        task = Task(graph, *isolated, self._case.file.voltage_min_pu)
         judge = self._after_the_fault(present)
         found = restore(task, judge)
         if found is None:
             message = "no state of the switches holds the limits"
             raise self._error("voltage_min_pu", message, "look at the limits and at the loads")
-        steps = switching(task, present, found.candidate.closed, (), judge)
+        steps = switching(task, present, found.candidate.closed, groups, judge)
         times_ms = 1e3 * (located_s - begun_s), 1e3 * (clock_s() - located_s)
-        return Outcome(before, location, task, found, steps, *times_ms)
+        return Outcome(before, evidence.tripped, location, task, found, steps, *times_ms)
+
+    def _as_isolated(self, location: Location) -> tuple[Graph, tuple[GroupAt, ...]]:
+        """The graph with POIs of suspected microgrids as they can be moved, and whom to ask.
+
+        What healthy microgrids are asked meanwhile is left to the running application.
+        """
+        edges, groups = list(self.graph.edges), []
+        for number, grid in self._pois.items():
+            zone, inside = edges[number].ends
+            if Place(inside) in location.suspects:
+                closed, movable = grid.poi != "first", grid.poi == "late"
+                edges[number] = replace(edges[number], closed=closed, movable=movable)
+                groups.append(GroupAt(grid.name, zone, can_island=True, poi=number))
+        return replace(self.graph, edges=tuple(edges)), tuple(groups)
 
     def least_losses(self) -> Restoration:
         """Feed everything with the least losses, no fault: reconfiguration.
@@ -167,11 +186,19 @@ class FlisrStudy:
             edge = self._edge(name)
             if edge in flags:
                 flags[edge] = replace(flags[edge], seen=False, known=False)
-        return study, replace(evidence, flags=flags)
+        seen = evidence.seen
+        if seen is not None:  # with a control that is not heard its recorder is not either
+            gone = {self._edge(name) for name in lost}
+            kept = seen.sags_pu if self._case.file.sags else {}
+            seen = replace(seen, sags_pu={e: pu for e, pu in kept.items() if e not in gone})
+        return study, replace(evidence, flags=flags, seen=seen)
 
     def _place(self, element: str, before: Edges) -> tuple[str, int | None]:
-        """Bus where an element faults; with the edge where it is the line of a switch."""
+        """Bus where an element faults; with the edge whose line it is, or POI it is behind."""
         network, name = self.engine.network, element.lower()
+        for number, grid in self._pois.items():
+            if grid.name.lower() == name:
+                return grid.bus.lower(), number
         branch = network.branches.get(name) or network.branches.get(f"line.{name}")
         bus = name.removeprefix("bus.")
         fed = feed(self.graph, before)
@@ -188,7 +215,9 @@ class FlisrStudy:
         return bus, None
 
     def _tripping(self, element: str, bus: str, line: int | None, before: Edges) -> int:
-        """The breaker nearest to the fault on the way from its source."""
+        """The breaker nearest to the fault on the way from its source, or the POI that is first."""
+        if line in self._pois and self._pois[line].poi == "first":
+            return line
         breakers = [self._edge(name) for name in self._case.file.breakers]
         fed = feed(self.graph, before)
         zone = self._zone_of[bus]
@@ -203,12 +232,14 @@ class FlisrStudy:
 
     def _pickups_a(self, before: Edges) -> dict[int, float]:
         for number, edge in enumerate(self.graph.edges):
-            self.engine.set_switch(edge.branch, closed=number in before)
+            if not edge.poi_bus:
+                self.engine.set_switch(edge.branch, closed=number in before)
         self.engine.clear_fault()
         self.engine.solve()
         return {
             edge: _PICKUP_SHARE * max(amps.values(), default=0.0) + _PICKUP_A
             for edge in before
+            if edge not in self._pois
             for amps in (self.engine.currents_a(self.graph.edges[edge].branch),)
         }
 
@@ -247,6 +278,19 @@ def _unknown(case: FlisrCase, network: Network, branches: dict[str, str]) -> Ite
         if source.name.lower() not in network.sources:
             message = f"the feeder has no source {source.name!r}"
             yield text.issue(("source", number, "name"), message, remedy)
-    for number, der in enumerate(case.file.der):
-        if der.bus.lower() not in network.base_kv:
-            yield text.issue(("der", number, "bus"), f"the feeder has no bus {der.bus!r}", remedy)
+    buses = [("der", number, der.bus) for number, der in enumerate(case.file.der)]
+    buses += [("microgrid", number, grid.bus) for number, grid in enumerate(case.file.microgrid)]
+    for key, number, bus in buses:
+        if bus.lower() not in network.base_kv:
+            yield text.issue((key, number, "bus"), f"the feeder has no bus {bus!r}", remedy)
+    yield from _taken(case, network, branches)
+
+
+def _taken(case: FlisrCase, network: Network, branches: dict[str, str]) -> Iterator[ConfigIssue]:
+    taken = {*network.base_kv, *branches, *(name.partition(".")[2] for name in network.branches)}
+    for number, grid in enumerate(case.file.microgrid):
+        if grid.name.lower() in taken:
+            message = f"the feeder has a bus or line {grid.name!r} already"
+            yield case.text.issue(
+                ("microgrid", number, "name"), message, "give it a name of its own"
+            )

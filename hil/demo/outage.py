@@ -79,15 +79,9 @@ class OutageRunner:
             DemoError: something did not start, or died on the way.
         """
         async with self.session as session:
-            work = asyncio.create_task(self._work())
-            death = asyncio.create_task(session.first_death())
             try:
-                await asyncio.wait((work, death), return_when=asyncio.FIRST_COMPLETED)
-                if death.done():
-                    raise DemoError(f"{death.result()} ended before its time")
-                work.result()
+                await session.run_while_alive(self._work())
             finally:
-                await end_all((work, death))
                 self._truth.close()
         return self._take()
 

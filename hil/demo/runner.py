@@ -74,17 +74,10 @@ class Runner:
         Raises:
             DemoError: something did not start, or died on the way.
         """
-        session = self.session
-        async with session:
-            work = asyncio.create_task(self._work())
-            death = asyncio.create_task(session.first_death())
+        async with self.session as session:
             try:
-                await asyncio.wait((work, death), return_when=asyncio.FIRST_COMPLETED)
-                if death.done():
-                    raise DemoError(f"{death.result()} ended before its time")
-                work.result()
+                await session.run_while_alive(self._work())
             finally:
-                await end_all((work, death))
                 self._truth.close()
         return self._take()
 

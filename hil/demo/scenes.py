@@ -27,5 +27,6 @@ class Scene:
 SCENES = {
     "day": Scene(_HIL / "scenarios/ieee13_day.toml", _HIL / "sites/ieee13", 10.0, is_outage=False),
     "fault": Scene(_HIL / "scenarios/ieee123_fault.toml", _HIL / "sites/ieee123", 5.0),
+    "mg_fault": Scene(_HIL / "scenarios/ieee123_mg_fault.toml", _HIL / "sites/ieee123", 5.0),
     "momentary": Scene(_HIL / "scenarios/ieee123_momentary.toml", _HIL / "sites/ieee123", 5.0),
 }

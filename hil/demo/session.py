@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Self
 from hil.bench import DEFAULT_PORT_BASE, Bench, BenchError, port_layout
 from hil.demo.client import ClientError, Credentials, OperatorClient
 from hil.demo.csip import csip_client, issue_certificates
+from hil.demo.endings import end_all
 from hil.demo.errors import DemoError
 from hil.demo.ports import check_free, free_ports, moved
 from hil.demo.process import ChildProcess
@@ -173,6 +174,22 @@ class Session:
                     await asyncio.sleep(_LOOK_EVERY_S)
         except TimeoutError as error:
             raise DemoError(f"the {GATEWAY} is not connected: {missing}") from error
+
+    async def run_while_alive(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a demo's work; it ends with it, or with the first process that dies.
+
+        Raises:
+            DemoError: a process ended before its time.
+        """
+        working = asyncio.create_task(work)
+        death = asyncio.create_task(self.first_death())
+        try:
+            await asyncio.wait((working, death), return_when=asyncio.FIRST_COMPLETED)
+            if death.done():
+                raise DemoError(f"{death.result()} ended before its time")
+            working.result()
+        finally:
+            await end_all((working, death))
 
     async def first_death(self) -> str:
         """Name of the first process that ends by itself; waits until one does."""

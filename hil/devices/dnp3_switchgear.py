@@ -13,7 +13,7 @@ from typing import Any
 from py1815.control import CommandStatus
 
 from hil.devices.dnp3_station import Station, Take
-from hil.devices.protection import Protection
+from hil.devices.protection import Protection, SagRecorder
 from hil.scenario import Scenario
 from hil.wire import Message, number
 
@@ -40,6 +40,7 @@ class Dnp3Switchgear:
             s.name: Station(_FIRST_ADDRESS + n, f"dnp3_{s.kind}", self._take(s.name), fresh)
             for n, s in enumerate(scenario.switch)
         }
+        self._sags: dict[str, SagRecorder] = {}
         self._started = False
         self.stations = tuple(self._own.values())
         for station in self.stations:
@@ -56,6 +57,7 @@ class Dnp3Switchgear:
                 self._own[name].put("cmd", relay.closed)
             powers = {phase: complex(p, q) for phase, (p, q) in seen["va"].items()}
             relay.step(seen["amps"], powers, elapsed_s)
+            self._record_sag(name, seen)
             self._show(name, seen, powers)
         self._started = True
         relays = self._relays.items()
@@ -74,6 +76,11 @@ class Dnp3Switchgear:
             elif isinstance(local, dict) and isinstance(local.get(name), bool):
                 station.put("local", local[name])
 
+    def _record_sag(self, name: str, seen: Message) -> None:
+        if "volts" in seen:
+            recorder = self._sags.setdefault(name, SagRecorder(number(seen, "nominal_v")))
+            recorder.step(seen["volts"])
+
     def _show(self, name: str, seen: Message, powers: dict[str, complex]) -> None:
         station, relay = self._own[name], self._relays[name]
         put = station.put
@@ -87,6 +94,7 @@ class Dnp3Switchgear:
         put("p", total.real)
         put("q", total.imag)
         put("fault_reverse", relay.indicators.reverse)
+        put("sag_v", self._sags[name].left_v if name in self._sags else 0.0)
         report = relay.report
         kept = {"tripped": relay.tripped, "lockout": relay.lockout, "shots": relay.shots,
                 "fault_i": report.current_a, "fault_x": report.reactance_ohm}  # fmt: skip

@@ -113,7 +113,13 @@ class Grid:
 
 @dataclass(slots=True)
 class Controller:
-    """State machine and dispatch of one microgrid."""
+    """State machine and dispatch of one microgrid.
+
+    Attributes:
+        faulted: a fault lies inside: as an island it cannot be energised.
+        opens_by_itself: the POI opens when voltage is lost, as it does for its relay.
+        opens_when_asked: the POI's breaker works.
+    """
 
     assets: Assets
     state: State = State.SS1
@@ -125,6 +131,9 @@ class Controller:
     island_hz: float = NOMINAL_HZ
     angle_deg: float = 0.0
     load_carried: bool = True
+    faulted: bool = False
+    opens_by_itself: bool = True
+    opens_when_asked: bool = True
     _in_state_s: float = 0.0
     _zero_s: float = 0.0
     _good_s: float = 0.0
@@ -216,6 +225,8 @@ class Controller:
         """Become an island: planned (T1, POI power to zero first) or at once."""
         if self.local:
             return self._answer(Function.DISCONNECT, Result.LOCAL)
+        if not self.opens_when_asked:
+            return self._answer(Function.DISCONNECT, Result.OK)  # taken, and nothing moves
         if self.state is State.SS1 or (self.state is State.T1 and emergency):
             self._enter(State.T2 if emergency else State.T1)
         elif self.state is State.T3:
@@ -232,6 +243,11 @@ class Controller:
             self._enter(State.T3)
         return self._answer(Function.CONNECT, Result.OK)
 
+    def trip(self) -> None:
+        """The POI's relay opens the breaker."""
+        if self.closed:
+            self._enter(State.T2)
+
     # -- time ----------------------------------------------------------------------------------
 
     def step(self, grid: Grid, sun: float, elapsed_s: float) -> tuple[float, float]:
@@ -247,8 +263,8 @@ class Controller:
         """
         self.assets.see_sun(sun)
         self._in_state_s += elapsed_s
-        if self.closed and grid.voltage_pu < _GRID_LOST_PU:
-            self._enter(State.T2)
+        if self.opens_by_itself and grid.voltage_pu < _GRID_LOST_PU:
+            self.trip()
         if self.state is State.SS1:
             self.load_carried = True
             self.assets.follow(*self._wanted(grid), self.soc_floor, elapsed_s)
@@ -285,7 +301,9 @@ class Controller:
             self._enter(State.SS2)
 
     def _island(self, grid: Grid, elapsed_s: float) -> None:
-        self.load_carried = self.assets.form_grid(elapsed_s)
+        self.load_carried = not self.faulted and self.assets.form_grid(elapsed_s)
+        if self.faulted:
+            self.assets.stop()
         if self.state is State.T2 and self._in_state_s > 0:
             self._enter(State.SS2)
         if self.state is not State.T3:

@@ -17,6 +17,7 @@ from pymodbus.constants import ExcCodes
 from hil.devices.mc_logic import Controller, Curve, Grid, State
 from hil.devices.microgrid import Assets, Bounds
 from hil.devices.modbus_server import Refusal
+from hil.devices.poi_relay import PoiRelay
 from hil.devices.regmap import RegisterBank, devices_dir, load_rows
 from hil.scenario import Scenario
 from hil.wire import Message, number
@@ -27,6 +28,9 @@ UNIT = 54
 _DEFAULT_CURVE = ((92.0, 44.0), (98.0, 0.0), (102.0, 0.0), (108.0, -44.0))
 _CURVE_POINTS = len(_DEFAULT_CURVE)
 _PHASES = ("a", "b", "c")
+#: What the relay sees where nobody tells it anything.
+_NOTHING: Message = {"amps": {}, "va": {}, "faulted": False}
+_NUMBERS = {"1": "a", "2": "b", "3": "c"}
 
 
 @dataclass(slots=True)
@@ -35,10 +39,12 @@ class McPlc:
 
     Attributes:
         fresh: asked at each request: whether plant data is young enough to be shown.
+        relay: at the POI.
     """
 
     controller: Controller
     fresh: Callable[[], bool]
+    relay: PoiRelay = field(default_factory=PoiRelay)
     bank: RegisterBank = field(
         default_factory=lambda: RegisterBank(load_rows(devices_dir() / "mc_plc.csv"))
     )
@@ -57,6 +63,7 @@ class McPlc:
     def on_step(self, message: Message) -> Message:
         """One scan of the PLC."""
         volts_pu = [float(v) for v in message["v_pu"]]
+        self._protect(message)
         grid = Grid(sum(volts_pu) / len(volts_pu), number(message, "hz"))
         power_w, reactive_power_var = self.controller.step(
             grid, number(message, "sun"), number(message, "elapsed_s")
@@ -70,7 +77,19 @@ class McPlc:
         self._show_voltage(message, grid)
         self._show_status()
         self.bank.put("watchdog", int(self.bank.get("watchdog") + 1) & 0xFFFF)
-        return {"p_w": power_w, "q_var": reactive_power_var}
+        return {
+            "p_w": power_w,
+            "q_var": reactive_power_var,
+            "poi_closed": self.controller.closed,
+        }
+
+    def _protect(self, message: Message) -> None:
+        """The relay's look at what flows into the microgrid."""
+        seen = message.get("poi", _NOTHING)
+        powers = {phase: complex(p, q) for phase, (p, q) in seen["va"].items()}
+        if self.relay.step(seen["amps"], powers, faulted=seen["faulted"]):
+            self.controller.trip()
+        self.controller.faulted = self.relay.internal
 
     def on_site(self, command: dict[str, Any]) -> None:
         """Someone at the cabinet: ``{"local": bool}``."""
@@ -107,6 +126,9 @@ class McPlc:
             self._judge_disconnect(before)
         if "req_connect" in written and self.bank.get("req_connect"):
             self._connect()
+        if self.bank.get("poi_fault_reset"):
+            self.relay.indicators.reset()
+            self.bank.put("poi_fault_reset", 0)
 
     def _judge_value(
         self,
@@ -176,10 +198,20 @@ class McPlc:
         put("result", controller.result)
         put("result_function", controller.result_function)
         put("request_count", controller.requests & 0xFFFF)
+        self._show_relay()
         self._show_bounds(controller.capability(), "")
         self._show_held()
         if controller.state is not State.T3:
             put("req_connect", 0)
+
+    def _show_relay(self) -> None:
+        relay, put = self.relay, self.bank.put
+        for phase, letter in _NUMBERS.items():
+            put(f"poi_fault_{letter}", phase in relay.indicators.phases)
+        put("poi_fault_reverse", relay.indicators.reverse)
+        put("poi_tripped", relay.tripped)
+        put("poi_lockout", relay.tripped and relay.internal)
+        put("internal_fault", relay.internal)
 
     def _show_bounds(self, bounds: Bounds, suffix: str) -> None:
         for name in ("p_min", "p_max", "q_min", "q_max"):
@@ -207,4 +239,11 @@ def build_mc_plc(scenario: Scenario, name: str, fresh: Callable[[], bool]) -> Mc
     Raises:
         KeyError: no such DER.
     """
-    return McPlc(Controller(Assets(scenario.ders[name], scenario.microgrid)), fresh)
+    behind = scenario.microgrid
+    works = behind.poi_relay == "works"
+    controller = Controller(
+        Assets(scenario.ders[name], behind),
+        opens_by_itself=works,
+        opens_when_asked=behind.poi_relay != "stuck",
+    )
+    return McPlc(controller, fresh, PoiRelay(behind.poi_pickup_a, in_service=works))

@@ -134,6 +134,10 @@ class Assets:
         self._charge(elapsed_s)
         return self.pv_w + self.battery_w >= load_w - 1.0
 
+    def stop(self) -> None:
+        """Nothing is produced: a fault inside, and the POI open."""
+        self.pv_w = self.battery_w = self.reactive_power_var = 0.0
+
     def _charge(self, elapsed_s: float) -> None:
         factor = 1.0 if self.battery_w > 0 else EFFICIENCY
         used = self.battery_w * factor * elapsed_s / 3600 / self.poi.energy_wh

@@ -16,6 +16,9 @@ Kind = Literal["breaker", "recloser", "sectionaliser"]
 #: Delay to trip, dead times before each reclosure, by kind.
 _TRIP_S = {"breaker": 3.0, "recloser": 1.0}
 _DEAD_TIMES_S: dict[str, tuple[float, ...]] = {"breaker": (), "recloser": (5.0, 10.0)}
+#: Voltage below which a sag begins, and below which it is none but an interruption. A fault next to
+#: the sensors leaves a few per cent.
+_SAG_PU, _INTERRUPTION_PU = 0.9, 0.02
 #: Healthy time after a reclosure that makes the next fault the first again.
 _RESET_S = 30.0
 
@@ -58,6 +61,28 @@ class FaultReport:
         if new or amps[phase] > self.current_a:
             self.current_a = amps[phase]
             self.reactance_ohm = va[phase].imag / amps[phase] ** 2
+
+
+@dataclass(slots=True)
+class SagRecorder:
+    """What a control's own voltage sensors keep of a sag, whatever its fault indicators say.
+
+    Attributes:
+        nominal_v: to neutral.
+        left_v: lowest phase at the start of the last sag; 0 before any.
+    """
+
+    nominal_v: float
+    left_v: float = 0.0
+    _in_sag: bool = True  # until voltage has been seen
+
+    def step(self, volts: Mapping[str, float]) -> None:
+        """Take a step's voltages to neutral; what was opened on purpose is no sag."""
+        lowest_pu = min(volts.values()) / self.nominal_v
+        begins = lowest_pu < _SAG_PU and not self._in_sag
+        self._in_sag = lowest_pu < _SAG_PU
+        if begins and lowest_pu > _INTERRUPTION_PU:
+            self.left_v = lowest_pu * self.nominal_v
 
 
 @dataclass(slots=True)

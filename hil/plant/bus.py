@@ -162,7 +162,8 @@ class DeviceBus:
             self.by_relay = _names(message, "by_relay")
             self.locked = _names(message, "locked")
         else:
-            seat.injection = Injection(number(message, "p_w"), number(message, "q_var"))
+            poi_closed = message.get("poi_closed", True) is True
+            seat.injection = Injection(number(message, "p_w"), number(message, "q_var"), poi_closed)
         seat.answered = True
 
 

@@ -141,6 +141,14 @@ class Feeder:
         count = len(flat) // 2 // int(self._dss.cktelement.num_terminals)
         return {str(order[i]): complex(flat[2 * i], flat[2 * i + 1]) for i in range(count)}
 
+    def first_nodes(self, line: str) -> tuple[str, ...]:
+        """Nodes at a line's first bus."""
+        return tuple(self._terminals(f"Line.{line}")[0])
+
+    def base_v(self, node: str) -> float:
+        """Nominal voltage to neutral of a node."""
+        return self._base_v[node]
+
     def losses_w(self) -> float:
         """Active losses of the whole circuit."""
         return float(self._dss.circuit.losses[0])

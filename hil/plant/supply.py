@@ -130,6 +130,7 @@ class Ledger:
     _paralleled: int = 0
     _parallels: int = 0
     _live: frozenset[str] = frozenset()
+    _apart: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         outage = self.scenario.outage
@@ -150,6 +151,7 @@ class Ledger:
         load_w: Mapping[str, float],
         time_s: float,
         relays: Relays,
+        apart: frozenset[str] = frozenset(),
     ) -> Supply:
         """Count one step.
 
@@ -159,12 +161,15 @@ class Ledger:
             load_w: present demand by load.
             time_s: simulated time.
             relays: what they did.
+            apart: microgrids whose POI is open; nobody but a command closes one.
         """
         live = self.grid.live(open_lines)
-        commanded = set(closed) - relays.by_relay
+        commanded = set(closed) - relays.by_relay | (self._apart - apart)
         faults = [fault for fault in self.scenario.fault if fault.present(time_s)]
-        if commanded and any(self._newly_live(fault, live) for fault in faults):
+        burning = [fault for fault in faults if fault.behind not in apart]
+        if commanded and any(self._newly_live(fault, live) for fault in burning):
             self._onto_fault += 1
+        self._apart = apart
         parallels = self.grid.parallels(open_lines)
         self._paralleled += max(parallels - self._parallels, 0)
         self._parallels, self._live = parallels, live
@@ -184,7 +189,8 @@ class Ledger:
         )
 
     def _newly_live(self, fault: Fault, live: frozenset[str]) -> bool:
-        return not (live - self._live).isdisjoint(fault.nodes)
+        dead = live - self._live if fault.behind not in self._apart else live
+        return not dead.isdisjoint(fault.nodes)
 
 
 def _neighbours(

@@ -48,7 +48,13 @@ class Instruments:
         base_v = der.v_nom_v / (3**0.5 if len(phasors) == 3 else 1)
         volts = [self._volt(abs(v)) for v in phasors]
         solved: Injection = snapshot.der[der.name]
-        return {
+        into = snapshot.pois.get(der.name)
+        poi: Message = {}
+        if into is not None:  # a relay's currents are large: no noise
+            va = {phase: [power.real, power.imag] for phase, power in into.va.items()}
+            faulted = der.name in snapshot.faulted
+            poi = {"poi": {"amps": dict(into.amps), "va": va, "faulted": faulted}}
+        return poi | {
             "v_v": volts,
             "v_pu": [v / base_v for v in volts],
             "sun": snapshot.sun[der.name],
@@ -73,6 +79,8 @@ class Instruments:
                 name: {
                     "closed": flow.closed,
                     "ops": flow.operations,
+                    "nominal_v": flow.nominal_v,
+                    "volts": dict(flow.volts),  # for the recorder of sags alone: no noise
                     "amps": {phase: self._power(amps) for phase, amps in flow.amps.items()},
                     "va": {
                         phase: [self._power(va.real), self._power(va.imag)]

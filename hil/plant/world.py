@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from hil.plant.engine import Feeder
+from hil.plant.engine import Feeder, Phasor
 from hil.plant.equipment import Contact, TapChanger
 from hil.plant.supply import Ledger, Relays, Supply
-from hil.scenario import Der, Scenario
+from hil.scenario import Der, Fault, Scenario
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What a DER injects at its terminal; injection positive."""
+    """What a DER injects at its terminal; injection positive.
+
+    Attributes:
+        poi_closed: of a microgrid, whether it is connected.
+    """
 
     power_w: float = 0.0
     reactive_power_var: float = 0.0
+    poi_closed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +33,15 @@ class Flow:
         operations: movements since start.
         amps: current by phase number.
         va: P + jQ away from the substation by phase number.
+        volts: to neutral by phase number; ``nominal_v`` as well.
     """
 
     closed: bool
     operations: int
     amps: Mapping[str, float]
     va: Mapping[str, complex]
+    volts: Mapping[str, float] = field(default_factory=dict)
+    nominal_v: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class Snapshot:
         switches: by name.
         fed: buses that a source reaches; a DER elsewhere has tripped.
         poi: the microgrid among the DERs.
+        pois: what flows into each microgrid.
+        faulted: microgrids with a fault inside.
         supply: what an outage counts, where the scenario is about one.
     """
 
@@ -72,6 +82,8 @@ class Snapshot:
     switches: Mapping[str, Flow] = field(default_factory=dict)
     fed: frozenset[str] = frozenset()
     poi: str | None = None
+    pois: Mapping[str, Flow] = field(default_factory=dict)
+    faulted: frozenset[str] = frozenset()
     supply: Supply | None = None
 
 
@@ -90,6 +102,7 @@ class Plant:
     switches: dict[str, Contact] = field(init=False)
     _ledger: Ledger | None = None
     _relays: Relays = field(default_factory=Relays)
+    _apart: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.taps = {r.name: TapChanger(r.tap, r.step_s) for r in self.scenario.regulator}
@@ -143,6 +156,9 @@ class Plant:
         for name, switch in self.caps.items():
             switch.advance(elapsed_s)
             self.feeder.set_capacitor(name, closed=switch.closed)
+        opened = {name for name, injection in injections.items() if not injection.poi_closed}
+        # whoever is silent has not moved its breaker
+        self._apart = (self._apart - injections.keys()) | opened
         moved = self._operate(elapsed_s)
         live = self.feeder.grid.live(self._open_lines)
         load_w = self._set_loads()
@@ -154,7 +170,9 @@ class Plant:
         supply = None
         if self._ledger is not None:
             closed = [name for name in moved if self.switches[name].closed]
-            supply = self._ledger.see(self._open_lines, closed, load_w, self.time_s, self._relays)
+            supply = self._ledger.see(
+                self._open_lines, closed, load_w, self.time_s, self._relays, self._apart
+            )
         return self._snapshot(frozenset(node.partition(".")[0] for node in live), supply)
 
     def uncontrolled(self, time_s: float) -> dict[str, Injection]:
@@ -200,10 +218,35 @@ class Plant:
                 self.feeder.set_switch(switch.line, closed=contact.closed)
                 moved.add(switch.name)
         for fault in self.scenario.fault:
-            self.feeder.set_fault(fault.name, present=fault.present(self.time_s))
+            self.feeder.set_fault(fault.name, present=self._burns(fault))
         return frozenset(moved)
 
-    def _flow(self, line: str, contact: Contact) -> Flow:
+    def _burns(self, fault: Fault) -> bool:
+        """Whether a fault is there and joined to the feeder."""
+        return fault.present(self.time_s) and fault.behind not in self._apart
+
+    def _into(self, der: Der) -> Flow:
+        """What flows into a microgrid: its own, and that of a fault inside."""
+        elements = [f"Generator.{der.element}"]
+        elements += [
+            f"Fault.{fault.name}"
+            for fault in self.scenario.fault
+            if fault.behind == der.name and self._burns(fault)
+        ]
+        amps: dict[str, complex] = {}
+        powers: dict[str, complex] = {}
+        for element in elements:
+            currents = self.feeder.currents_a(element)
+            for (phase, current), va in zip(
+                currents.items(), self.feeder.powers_va(element), strict=True
+            ):
+                amps[phase] = amps.get(phase, 0j) + current
+                powers[phase] = powers.get(phase, 0j) + va
+        shown = {phase: abs(current) for phase, current in amps.items() if phase != "0"}
+        return Flow(der.name not in self._apart, 0, shown, {p: powers[p] for p in shown})
+
+    def _flow(self, line: str, contact: Contact, phasors: Mapping[str, Phasor]) -> Flow:
+        nodes = self.feeder.first_nodes(line)
         currents = self.feeder.currents_a(f"Line.{line}")
         powers = self.feeder.powers_va(f"Line.{line}")
         return Flow(
@@ -211,6 +254,8 @@ class Plant:
             operations=contact.operations,
             amps={phase: abs(current) for phase, current in currents.items()},
             va=dict(zip(currents, powers, strict=True)),
+            volts={node.partition(".")[2]: abs(phasors[node]) for node in nodes},
+            nominal_v=self.feeder.base_v(nodes[0]),
         )
 
     def _snapshot(self, fed: frozenset[str], supply: Supply | None) -> Snapshot:
@@ -232,10 +277,15 @@ class Plant:
             load_factor=self.scenario.load.at(self.time_s),
             sun={d.name: self.scenario.sun(d.name, self.time_s) for d in self.scenario.der},
             switches={
-                s.name: self._flow(s.line, self.switches[s.name]) for s in self.scenario.switch
+                s.name: self._flow(s.line, self.switches[s.name], phasors)
+                for s in self.scenario.switch
             },
             fed=fed,
             poi=self.scenario.poi,
+            pois={d.name: self._into(d) for d in self.scenario.der if d.kind == "microgrid"},
+            faulted=frozenset(
+                f.behind for f in self.scenario.fault if f.behind and f.present(self.time_s)
+            ),
             supply=supply,
         )
 

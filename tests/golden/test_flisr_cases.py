@@ -120,3 +120,42 @@ def assert_safe(study: FlisrStudy, outcome: Outcome) -> None:
             assert not lines & step.leads_to
             assert feed(study.graph, step.leads_to, dead) is not None
             assert not has_loop(study.graph, step.leads_to)
+
+
+def inside(poi: str) -> FlisrStudy:
+    """The 123-node case with a microgrid whose POI does as told."""
+    case = load_flisr_case(CASES / "ieee123_ties.toml")
+    (grid,) = case.file.microgrid
+    grids = (grid.model_copy(update={"poi": poi}),)
+    return FlisrStudy(
+        dataclasses.replace(case, file=case.file.model_copy(update={"microgrid": grids}))
+    )
+
+
+@pytest.mark.parametrize(
+    ("poi", "steps", "served_kw"),
+    [
+        ("late", [(Action.ISLAND, "mg108"), (Action.CLOSE, "sw1")], 3490.0),
+        ("first", [], 3490.0),
+        ("stuck", [(Action.OPEN, "sw5"), (Action.CLOSE, "sw1")], 3170.0),  # zone beyond 5: 320 kW
+    ],
+)
+def test_a_fault_inside_a_microgrid_leaves_the_feeder_whole_if_its_poi_opens(poi, steps, served_kw):
+    study = inside(poi)
+    outcome = study.run("mg108", (), time.perf_counter)
+    assert outcome.location.best.name(study.graph) == "mg108"
+    assert [(step.action, step.target) for step in outcome.steps] == steps
+    found = outcome.restoration.candidate
+    assert found.estimate.served_w / 1e3 == pytest.approx(served_kw)
+    assert found.operations == 0
+    poi_edge = study.graph.edge_of("mg108")
+    for step in outcome.steps:
+        if step.action is Action.CLOSE and poi != "stuck":
+            assert poi_edge not in step.expects  # seen open before anything closes
+
+
+def test_a_fault_at_the_poi_s_own_bus_is_none_inside():
+    study = inside("late")
+    outcome = study.run("108", (), time.perf_counter)
+    assert outcome.location.best.name(study.graph) == "sw5"
+    assert [step.target for step in outcome.steps] == ["sw5", "sw1"]

@@ -74,12 +74,17 @@ def test_directional_flags_find_every_zone(machines):
     feeder = Feeder(machines=machines)
     faults = list(feeder.faults())
     assert len(faults) >= 190
+    cut_out = 0
     for zone, evidence in faults:
         place = locate(
             feeder.graph, feeder.closed, feeder.machines, evidence, feeder.study.likelihood
         )
         assert place is not None
-        assert place.suspects == (Place(zone=zone),)  # and nothing else is cut out with it
+        assert place.best == Place(zone=zone)
+        assert Place(zone=zone) in place.suspects
+        cut_out += len(place.suspects)
+    # a silent indicator would leave the same traces of some faults near a border
+    assert cut_out <= 1.15 * len(faults)
 
 
 def test_without_direction_machines_mislead():
@@ -94,11 +99,18 @@ def test_without_direction_machines_mislead():
     assert found < 0.6 * len(faults)
 
 
+def unheard(evidence: Evidence, edge: int) -> Evidence:
+    """With a control that cannot be read its recorder of sags cannot either."""
+    assert evidence.seen is not None
+    sags_pu = {number: pu for number, pu in evidence.seen.sags_pu.items() if number != edge}
+    return replace(evidence, seen=replace(evidence.seen, sags_pu=sags_pu))
+
+
 @pytest.mark.parametrize("machines", [False, True], ids=["no machines", "3.5 MVA of machines"])
 def test_with_any_one_flag_lost_nineteen_in_twenty_are_found(machines):
     feeder = Feeder(machines=machines)
     likeliest = isolated = tried = 0
-    for zone, evidence in list(feeder.faults())[::4]:
+    for zone, evidence in list(feeder.faults())[::7]:
         for lost in range(8):  # switches 1 to 8
             flag = evidence.flags.get(lost)
             tried += 1
@@ -107,6 +119,24 @@ def test_with_any_one_flag_lost_nineteen_in_twenty_are_found(machines):
                 likeliest, isolated = likeliest + 1, isolated + 1
                 continue
             flags = {**evidence.flags, lost: Flag(seen=False, known=False)}
+            best, cut_out = right(feeder, zone, unheard(replace(evidence, flags=flags), lost))
+            likeliest, isolated = likeliest + best, isolated + cut_out
+    assert likeliest >= 0.95 * tried
+    assert isolated == tried
+
+
+@pytest.mark.parametrize("machines", [False, True], ids=["no machines", "3.5 MVA of machines"])
+def test_with_any_one_flag_silent_nineteen_in_twenty_are_found_and_all_are_cut_out(machines):
+    """A control that is heard and shows no fault, although its fault current flowed."""
+    feeder = Feeder(machines=machines)
+    likeliest = isolated = tried = 0
+    for zone, evidence in list(feeder.faults())[::7]:
+        for silent in range(8):
+            tried += 1
+            if silent not in evidence.flags or not evidence.flags[silent].seen:
+                likeliest, isolated = likeliest + 1, isolated + 1
+                continue
+            flags = {**evidence.flags, silent: Flag(seen=False)}
             best, cut_out = right(feeder, zone, replace(evidence, flags=flags))
             likeliest, isolated = likeliest + best, isolated + cut_out
     assert likeliest >= 0.95 * tried

@@ -40,7 +40,8 @@ class AcJudge:
     def __call__(self, closed: Edges) -> Verdict:
         """The verdict on a set of closed edges."""
         for number, edge in enumerate(self._graph.edges):
-            self._model.set_switch(edge.branch, closed=number in closed)
+            if not edge.poi_bus:
+                self._model.set_switch(edge.branch, closed=number in closed)
         solution = self._model.solve()
         if not solution.converged:
             return Verdict(ok=False, why="the power flow does not converge")

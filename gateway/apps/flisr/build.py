@@ -32,12 +32,30 @@ class SwitchSpec:
     both_ends: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PoiSpec:
+    """A microgrid's point of interconnection: the last switch of its branch of the feeder.
+
+    Attributes:
+        name: the microgrid's.
+        bus: where it is connected.
+        closed: its position.
+        movable: whether the microgrid can be asked to open it.
+    """
+
+    name: str
+    bus: str
+    closed: bool = True
+    movable: bool = False
+
+
 def build_graph(
     network: Network,
     switches: Collection[SwitchSpec],
     capacities_w: Mapping[str, float],
     load_factors: Mapping[str, float] | None = None,
     sources: Collection[str] | None = None,
+    pois: Collection[PoiSpec] = (),
 ) -> Graph:
     """Contract a feeder to zones.
 
@@ -47,6 +65,7 @@ def build_graph(
         capacities_w: real power that a source may give; those not named give what is asked.
         load_factors: present load by bus as a share of nominal; 1 where not named.
         sources: those that may feed; None for all of the model.
+        pois: of microgrids; each is an edge behind the switches' to a zone behind the others.
 
     Raises:
         KeyError: the model has no such branch or source.
@@ -73,6 +92,8 @@ def build_graph(
         )
         for n, buses in enumerate(areas)
     )
+    edges += tuple(_poi(poi, zone_of[poi.bus], len(areas) + n) for n, poi in enumerate(pois))
+    found += tuple(Zone(poi.name, frozenset(), _ALL_PHASES, 0j) for poi in pois)
     names = network.sources if sources is None else sources
     heads = tuple(
         Source(name, zone_of[network.sources[name]], capacities_w.get(name, math.inf))
@@ -97,10 +118,22 @@ def _edge(network: Network, branch: Branch, switch: SwitchSpec, zone_of: Mapping
     )
 
 
+def _poi(poi: PoiSpec, zone: int, behind: int) -> Edge:
+    return Edge(
+        name=poi.name,
+        ends=(zone, behind),
+        phases=_ALL_PHASES,
+        closed=poi.closed,
+        movable=poi.movable,
+        poi_bus=poi.bus,
+    )
+
+
 def _named(graph: Graph) -> Graph:
     """Zones by the switch that leads to them from their source in normal operation."""
     fed = feed(graph, graph.closed())
     names = {source.zone: source.name for source in graph.sources}
+    names |= {number: zone.name for number, zone in enumerate(graph.zones) if zone.name}
     if fed is not None:
         for zone, through in zip(fed.order, fed.through, strict=True):
             names.setdefault(zone, graph.edges[through].name if through >= 0 else "")

@@ -21,7 +21,9 @@ class SwitchPoints:
         reverse: the fault seen lies towards the substation.
         reset: clears the flags.
         fault_a, fault_ohm: what the relay recorded of the last fault.
+        sag_v: voltage to neutral that the last sag left on the lowest phase; 0 before any.
         power, reactive_power: flow before the fault, positive away from the substation.
+        internal: a microgrid's controller says that a fault lies inside; of a POI only.
     """
 
     name: str
@@ -37,18 +39,26 @@ class SwitchPoints:
     reset: str = ""
     fault_a: str = ""
     fault_ohm: str = ""
+    sag_v: str = ""
     power: str = ""
     reactive_power: str = ""
+    internal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupBinding:
-    """A microgrid or DER group by the model's element at its point of interconnection."""
+    """A microgrid or DER group by the model's element at its point of interconnection.
+
+    Attributes:
+        poi: what the controller shows of the POI's breaker and relay, flags as seen from the
+            feeder; None where it shows nothing, and faults behind it are not told apart.
+    """
 
     group_id: str
     element: str
     can_island: bool
     act: bool = True
+    poi: SwitchPoints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +99,13 @@ class FlisrConfig:
     voltage_max_pu: float = 1.10
     cold_load_factor: float = 1.5
     repaired: str = ""
+
+    @property
+    def pois(self) -> tuple[GroupBinding, ...]:
+        """Groups whose POI is known; the edges of these follow those of the switches."""
+        return tuple(group for group in self.groups if group.poi is not None and group.can_island)
+
+    @property
+    def devices(self) -> tuple[SwitchPoints, ...]:
+        """Switches, then POIs: by the number of their edge."""
+        return (*self.switches, *(group.poi for group in self.pois if group.poi is not None))

@@ -42,6 +42,8 @@ class Edge:
         movable: whether it can be told to move.
         branch: its line in the feeder model.
         both_ends: a switch at each end, moved as one: a fault on its line is isolated by itself.
+        poi_bus: where it is a microgrid's POI, the bus it stands at; its second zone is what lies
+            behind, of which the model knows nothing.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Edge:
     movable: bool = True
     branch: str = ""
     both_ends: bool = False
+    poi_bus: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ _WRONG_WAY, _DER_SEEN = 0.002, 0.5
 _TRIPPED_ELSEWHERE = 1e-4
 #: So likely is what a relay saw at least, whatever the model says: a locator can be wrong.
 _RELAY_WRONG = 1e-2
-#: A place this likely beside the likeliest is isolated as well: with every indicator read, and
-#: with some not.
-_SUSPECT, _SUSPECT_BLIND = 0.33, 0.02
+#: A place this likely beside the likeliest is isolated as well. Where an indicator cannot be read,
+#: or sags were recorded that tell places apart although an indicator lies, the net is cast wider.
+_SUSPECT, _SUSPECT_WIDE = 0.33, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,18 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the tripped switch's relay recorded: largest phase current, and reactance to the fault.
+    """What relays and recorders kept of the fault.
 
-    The reactance is Q / I^2 of that phase, as fault locators report it.
+    Attributes:
+        current_a: largest phase current at the tripped switch.
+        reactance_ohm: Q / I^2 of that phase, as fault locators report it.
+        sags_pu: voltage that was left meanwhile on the lowest phase, by edge, at the first end of
+            its branch; of those switches that record it, open ones too.
     """
 
     current_a: float
     reactance_ohm: float
+    sags_pu: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +98,11 @@ class Location:
 
     Attributes:
         ranked: place and probability, the likeliest first.
-        blind: whether some indicator could not be read.
+        wide: whether less likely places are isolated as well.
     """
 
     ranked: tuple[tuple[Place, float], ...]
-    blind: bool = False
+    wide: bool = False
 
     @property
     def best(self) -> Place:
@@ -107,7 +112,7 @@ class Location:
     @property
     def suspects(self) -> tuple[Place, ...]:
         """All places that are to be isolated."""
-        least = self.ranked[0][1] * (_SUSPECT_BLIND if self.blind else _SUSPECT)
+        least = self.ranked[0][1] * (_SUSPECT_WIDE if self.wide else _SUSPECT)
         return tuple(place for place, p in self.ranked if p >= least)
 
 
@@ -154,7 +159,8 @@ def locate(
     total = sum(weights)
     pairs = zip(places, (weight / total for weight in weights), strict=True)
     blind = any(edge in closed and not flag.known for edge, flag in evidence.flags.items())
-    return Location(tuple(sorted(pairs, key=lambda pair: -pair[1])), blind)
+    sagged = study is not None and evidence.seen is not None and bool(evidence.seen.sags_pu)
+    return Location(tuple(sorted(pairs, key=lambda pair: -pair[1])), blind or sagged)
 
 
 def _places(graph: Graph, fed: Feed) -> Iterator[Place]:

@@ -76,7 +76,7 @@ class Orders:
                 correlation=f"flisr-{state.event}-reset-{switch.name}",
                 reason="FLISR: the fault is mended",
             )
-            for number, switch in enumerate(self._config.switches)
+            for number, switch in enumerate(self._config.devices)
             if switch.reset and switch.act and field.flags.get(number)
         )
 

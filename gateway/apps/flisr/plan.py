@@ -46,11 +46,13 @@ class GroupAt:
     Attributes:
         zone: of its point of interconnection.
         can_island: whether it may go on as an island.
+        poi: edge of its POI, where a fault behind it can be told apart; -1 where not.
     """
 
     group_id: str
     zone: int
     can_island: bool
+    poi: int = -1
 
 
 class UnsafePlanError(ValueError):
@@ -89,6 +91,9 @@ def switching(
     then everything that can be closed is; what is live opens one by one, so that few wait. Where
     the power flow objects to a state on that way, everything opens before anything closes.
 
+    A microgrid with a fault inside is asked to open its POI before anything else is moved, and to
+    close it after everything else, once the goal has it closed.
+
     Args:
         task: what must stay dead.
         present: edges closed now; a tripped switch is open.
@@ -103,14 +108,37 @@ def switching(
     target = feed(task.graph, goal, task.dead)
     if target is None or goal & task.blocked:
         raise UnsafePlanError("the goal is not radial, or puts voltage on what must be dead")
+    pois = frozenset(group.poi for group in groups)
+    start = present - (task.blocked & pois)
+    end = goal - (pois - present)
+    own = {group.poi for group in groups if _is_behind(task, group) or group.poi in goal - end}
     objection = ""
     for gently in (True, False):
-        moves = _moves(task, present, goal, gently=gently)
+        moves = _moves(task, start, end, gently=gently)
         objection = _objection(moves, judge)
         if not objection:
-            before, after = _group_steps(task, present, moves, groups)
-            return (*before, *moves, *after)
+            others = tuple(group for group in groups if group.poi not in own or group.poi < 0)
+            before, after = _group_steps(task, start, moves, others)
+            first, last = _poi_steps(task.graph, present, start), _poi_steps(task.graph, end, goal)
+            return (*first, *before, *moves, *after, *last)
     raise UnsafePlanError(objection)
+
+
+def _is_behind(task: Task, group: GroupAt) -> bool:
+    """Whether the fault lies, or may lie, inside a microgrid."""
+    return group.poi >= 0 and task.graph.edges[group.poi].ends[1] in task.dead
+
+
+def _poi_steps(graph: Graph, present: Edges, then: Edges) -> Iterator[Step]:
+    """What microgrids are asked so that their POIs open or close, one after another."""
+    for edge in sorted(present ^ then):
+        after = present ^ {edge}
+        if edge in present:
+            action, text = Action.ISLAND, "the fault lies inside: its POI opens"
+        else:
+            action, text = Action.RECONNECT, "mended inside: synchronises and reconnects"
+        yield Step(action, graph.edges[edge].name, text, present, after)
+        present = after
 
 
 def _moves(task: Task, present: Edges, goal: Edges, *, gently: bool) -> list[Step]:

@@ -20,9 +20,12 @@ from gateway.apps.flisr.graph import Edges, likely_voltage_pu
 from gateway.apps.flisr.shedding import Shed
 from gateway.apps.flisr.task import Candidate, Judged, Restoration, Task
 
-#: Programs, branches a program, and seconds: time is the last resort, counts should rule before.
-_ROUNDS, _NODES, _TIME_LIMIT_S, _SEED = 200, 20_000, 1.8, 1
-#: Programs for one set of zones to serve.
+#: Branches for all runs of a program together, and how many the root of each run counts for: an
+#: answer hangs on what was counted, not on how fast the machine is.
+_NODES, _ROOT_NODES, _SEED = 300, 10, 1
+#: Against a program that hangs; counts rule long before.
+_TIME_LIMIT_S = 20.0
+#: Runs for one set of zones to serve.
 _RIVAL_ROUNDS = 2
 #: What an operation costs beside a kW served: it decides between equals only.
 _OPERATION_KW = 1e-2
@@ -51,7 +54,7 @@ def most_served(task: Task, judged: Judged, known: Shed | None) -> Restoration |
     # what is left to find must be better by an operation or by load
     least_kw = -math.inf if best is None else _value_kw(best) + 0.5 * _OPERATION_KW
     program = _Program(task, least_kw=least_kw)
-    found = _solve(task, judged, program, _ROUNDS)
+    found = _solve(task, judged, program, _NODES // _ROOT_NODES)
     if found is None and best is not None:
         return replace(best, proved=program.exhausted, checks=judged.checks)
     return found
@@ -133,6 +136,7 @@ class _Program:
         self._base_w = sum(zone.load_va.real for zone in graph.zones) or 1.0
         self._solver = _quiet_solver()
         self.proved = self.exhausted = False
+        self._nodes_left = _NODES
         self._costs: dict[int, float] = {}
         sources = {source.zone: source for source in graph.sources if source.zone not in task.dead}
         self._top = max((own.voltage_pu**2 for own in sources.values()), default=1.0)
@@ -156,8 +160,12 @@ class _Program:
             self._row(-highspy.kHighsInf, -least_kw, dict(self._costs))
 
     def solve(self) -> Edges | None:
-        """Closed edges of the best state; None where the solver has none."""
+        """Closed edges of the best state; None where the solver has none, or has done its share."""
+        if self._nodes_left <= 0:
+            return None
+        self._solver.setOptionValue("mip_max_nodes", self._nodes_left)
         self._solver.run()
+        self._nodes_left -= max(int(self._solver.getInfo().mip_node_count), _ROOT_NODES)
         solution = self._solver.getSolution()
         status = self._solver.getModelStatus()
         self.proved = status == highspy.HighsModelStatus.kOptimal
@@ -295,7 +303,7 @@ def _quiet_solver() -> Any:
     solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     options = {
         "output_flag": False, "threads": 1, "random_seed": _SEED, "time_limit": _TIME_LIMIT_S,
-        "mip_rel_gap": 0.0, "mip_abs_gap": _OPERATION_KW / 2.0, "mip_max_nodes": _NODES,
+        "mip_rel_gap": 0.0, "mip_abs_gap": _OPERATION_KW / 2.0,
         "mip_pscost_minreliable": 1, "mip_heuristic_effort": 0.0,
     }  # fmt: skip
     for name, value in options.items():

@@ -42,13 +42,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Calm:
-    """The feeder in a quiet moment: what was closed, flowed and was injected."""
+    """The feeder in a quiet moment: what was closed, flowed and was injected, POIs apart.
+
+    Flags and sags of earlier faults are kept to tell new ones from.
+    """
 
     at_ms: int
     closed: Edges
     flows_va: Mapping[int, complex]
     injected_w: Mapping[str, float]
     flagged: Edges
+    pois: Edges = frozenset()
+    sags_v: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class FlisrState:
         steps: the plan; ``position`` the next or present one, ``sent_ms`` when it was sent.
         dead, blocked: zones and switches kept out until the repair.
         tripped: what locked out.
+        pois: POIs that the plan opens, keeps open until the repair, or closes after it.
+        stuck: POIs that were to open and did not.
         groups: last status by group; ``asked_ms`` when it was asked for.
         record: newest last.
         sequence: number of the last message made.
@@ -89,6 +96,8 @@ class FlisrState:
     dead: frozenset[int] = frozenset()
     blocked: Edges = frozenset()
     tripped: Edges = frozenset()
+    pois: Edges = frozenset()
+    stuck: Edges = frozenset()
     groups: Mapping[str, GroupState] = field(default_factory=dict)
     asked_ms: int = 0
     record: tuple[Entry, ...] = ()

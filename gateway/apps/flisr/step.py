@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from gateway.apps.decision import Alarm, Decision
 from gateway.apps.flisr.config import FlisrConfig
 from gateway.apps.flisr.field import Field, look
+from gateway.apps.flisr.graph import Edges
 from gateway.apps.flisr.orders import Orders
 from gateway.apps.flisr.plan import Action, Step
 from gateway.apps.flisr.planning import NoPlanError, Plan, Planner
@@ -89,6 +90,10 @@ class Flisr:
             names = self._names(field.tripped | field.locked_out)
             state = replace(state, event=state.event + 1, tripped=frozenset(), notes={})
             return self._enter(now, state, Phase.TRIPPED, f"{names} tripped")
+        if state.calm and (behind := field.behind_pois & state.calm[0].pois):
+            text = f"fault current into {self._names(behind)} through its POI"
+            state = replace(state, event=state.event + 1, tripped=behind, notes={})
+            return self._enter(now, state, Phase.LOCKED_OUT, text)
         if field.calm and (not state.calm or now.now_ms - state.calm[-1].at_ms >= _CALM_EVERY_MS):
             calm = Calm(
                 now.now_ms,
@@ -96,6 +101,8 @@ class Flisr:
                 field.flows_va,
                 self._injected(now, state),
                 frozenset(n for n, phases in field.flags.items() if phases),
+                field.pois_closed,
+                field.sags_v,
             )
             state = replace(state, calm=(*state.calm[-_CALM_KEPT + 1 :], calm))
         return self._decide(state)
@@ -113,10 +120,14 @@ class Flisr:
     def _plan(self, now: _Now, state: FlisrState) -> Decision[FlisrState]:
         if now.now_ms - state.since_ms < 1000 * self._config.settle_s:
             return self._decide(state)
-        calm = state.calm[0]
+        out = now.field.tripped | now.field.locked_out
+        if out - state.tripped and min(state.tripped) not in range(len(self._config.switches)):
+            # a POI was first, and the feeder's own protection after it
+            return self._enter(now, state, Phase.TRIPPED, f"{self._names(out)} tripped as well")
+        powers_w = self._powers_w(now, state)
         try:
             plan = self._planner.outage(
-                now.image, now.field, calm, self._powers_w(now, state), state.tripped
+                now.image, now.field, state.calm[0], powers_w, state.tripped, state.stuck
             )
         except NoPlanError as error:
             return self._stopped(now, state, f"no plan: {error}")
@@ -130,21 +141,29 @@ class Flisr:
         if now.field.tripped or now.field.locked_out:
             names = self._names(now.field.tripped | now.field.locked_out)
             return self._stopped(now, state, f"{names} tripped after the restoration")
-        if not now.field.repaired:
+        if not self._is_mended(now, state):
             return self._decide(state)
+        powers_w = self._powers_w(now, state)
         try:
             plan = self._planner.back(
-                now.image, now.field, state.calm[0], self._powers_w(now, state)
+                now.image, now.field, state.calm[0], powers_w, state.pois & state.calm[0].pois
             )
         except NoPlanError as error:
             return self._stopped(now, state, f"no way back: {error}")
         return self._begin(now, state, plan, Phase.RETURNING, "repaired: back to normal")
 
+    def _is_mended(self, now: _Now, state: FlisrState) -> bool:
+        """Permits are back, and the controllers of microgrids say that the fault is out of them."""
+        field = now.field
+        if (field.internal | field.pois_tripped) & state.pois or state.pois - field.readable:
+            return False
+        return field.repaired if self._config.repaired else bool(state.pois)
+
     def _wait_for_others(self, now: _Now, state: FlisrState) -> Decision[FlisrState]:
         """Somebody else has the feeder; once it stands as before, all is as before."""
         field = now.field
         if field.calm and (not state.calm or field.closed == state.calm[0].closed):
-            state = replace(state, calm=(), steps=(), zone="", notes={})
+            state = replace(state, calm=(), steps=(), zone="", notes={}, pois=frozenset())
             return self._enter(now, state, Phase.NORMAL, "the feeder is back to normal")
         return self._decide(state)
 
@@ -163,16 +182,24 @@ class Flisr:
         if done is None:
             return self._decide(state)
         if not done:
-            return self._stopped(now, state, f"{step.target} did not follow: {step.action}")
+            return self._not_done(now, state, step)
         state = _note(state, now.now_ms, step.action, step.target, "done", step.purpose)
         # a switch that FLISR closed again is no longer one that locked out
-        closed = self._number(step) if step.action is Action.CLOSE else frozenset[int]()
-        tripped = state.tripped - closed
+        tripped = state.tripped - (step.leads_to - step.expects)
         state = replace(state, position=state.position + 1, sent_ms=0, tripped=tripped)
         return self._switch(now, state)
 
+    def _not_done(self, now: _Now, state: FlisrState, step: Step) -> Decision[FlisrState]:
+        stuck = step.expects & state.pois - step.leads_to - state.stuck
+        if not stuck:
+            return self._stopped(now, state, f"{step.target} did not follow: {step.action}")
+        text = f"the POI of {step.target} did not open: the zone before it is isolated"
+        state = replace(state, stuck=state.stuck | stuck, sent_ms=0)
+        return self._enter(now, state, Phase.LOCKED_OUT, text)
+
     def _send(self, now: _Now, state: FlisrState, step: Step) -> Decision[FlisrState]:
-        unlike = (now.field.closed ^ step.expects) - now.field.unknown
+        closed, unknown = _stands(now.field, state)
+        unlike = (closed ^ step.expects) - unknown
         if unlike:
             text = f"{self._names(unlike)} not as the plan expects before {step.target}"
             return self._stopped(now, state, text)
@@ -185,17 +212,17 @@ class Flisr:
     def _is_done(self, now: _Now, state: FlisrState, step: Step) -> bool | None:
         """Whether the field followed a step; None while it may still."""
         waited_ms, most_s = now.now_ms - state.sent_ms, self._config.follow_s
-        if step.action in (Action.OPEN, Action.CLOSE):
-            followed = not (now.field.closed ^ step.leads_to) - now.field.unknown
-            known = not self._number(step) & now.field.unknown
+        wanted = step.action is Action.RECONNECT
+        most_s = self._config.reconnect_s if wanted else most_s
+        if moved := step.leads_to ^ step.expects:
+            closed, unknown = _stands(now.field, state)
+            followed = not (closed ^ step.leads_to) - unknown
             # what closes onto a fault trips at once: the next step waits for that
-            rests = step.action is Action.OPEN or waited_ms >= 1000 * self._config.dwell_s
-            if followed and known and rests:
+            rests = moved <= step.expects or waited_ms >= 1000 * self._config.dwell_s
+            if followed and not moved & unknown and rests:
                 return True
         else:
             group = state.groups.get(step.target)
-            wanted = step.action is Action.RECONNECT
-            most_s = self._config.reconnect_s if wanted else most_s
             heard = group is not None and group.at_ms > state.sent_ms
             if heard and group is not None and group.connected is wanted:
                 return True
@@ -211,7 +238,7 @@ class Flisr:
         acting = self._config.mode == "act"
         state = replace(
             state, steps=plan.steps, position=0, sent_ms=0, dead=plan.dead, blocked=plan.blocked,
-            notes=plan.notes,
+            notes=plan.notes, pois=plan.pois,
         )  # fmt: skip
         decision = self._enter(now, state, phase if acting else Phase.ADVISED, text)
         state = decision.state
@@ -229,7 +256,10 @@ class Flisr:
             text = f"restored in {took_s:.0f} s of switching; {state.zone} waits for its repair"
             return self._enter(now, state, Phase.RESTORED, text)
         resets = self._orders.resets(now.field, state, now.now_ms)
-        state = replace(state, calm=(), steps=(), zone="", notes={}, blocked=frozenset())
+        state = replace(
+            state, calm=(), steps=(), zone="", notes={}, blocked=frozenset(), pois=frozenset(),
+            stuck=frozenset(),
+        )  # fmt: skip
         decision = self._enter(now, state, Phase.NORMAL, f"back to normal in {took_s:.0f} s")
         return replace(decision, commands=resets)
 
@@ -244,10 +274,15 @@ class Flisr:
     def _decide(self, state: FlisrState) -> Decision[FlisrState]:
         alarms: tuple[Alarm, ...] = ()
         if state.phase is Phase.NORMAL:
-            alarms = (Alarm("flisr", "", active=False), Alarm("flisr:outage", "", active=False))
+            ended = ("flisr", "flisr:outage", "flisr:poi")
+            alarms = tuple(Alarm(source, "", active=False) for source in ended)
         elif state.phase is not Phase.STOPPED:
             place = f" beyond {state.zone}" if state.zone else ""
             alarms = (Alarm("flisr:outage", f"outage{place}: {state.phase}"),)
+        if state.pois and state.phase is not Phase.NORMAL:
+            stands = "does not open" if state.stuck & state.pois else "stays open until the repair"
+            text = f"fault inside {self._names(state.pois)}: its POI {stands}"
+            alarms = (*alarms, Alarm("flisr:poi", text))
         notes: dict[str, float | str] = {"phase": str(state.phase), "zone": state.zone}
         return Decision((), (), alarms, state, notes | dict(state.notes))
 
@@ -268,7 +303,15 @@ class Flisr:
         return {e: min(power_w, now.least_w.get(e, power_w)) for e, power_w in present.items()}
 
     def _names(self, switches: frozenset[int]) -> str:
-        return ", ".join(self._config.switches[n].name for n in sorted(switches))
+        return ", ".join(self._config.devices[n].name for n in sorted(switches))
+
+
+def _stands(field: Field, state: FlisrState) -> tuple[Edges, Edges]:
+    """Closed and unknown edges as a plan sees them: of POIs only those it is about."""
+    return (
+        field.closed | field.pois_closed & state.pois,
+        field.unknown | field.pois_unknown & state.pois,
+    )
 
 
 def _note(

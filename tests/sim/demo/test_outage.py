@@ -190,7 +190,7 @@ async def play(folder: Path, *options: str) -> dict[str, Any]:
         process_group=0,
         env=os.environ | {"TMPDIR": str(folder)},
     )
-    out, errors = await asyncio.wait_for(process.communicate(), 100)
+    out, errors = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0, errors.decode()
     assert errors == b""
     return json.loads(out)
@@ -229,3 +229,27 @@ async def test_a_lasting_fault_is_cut_out_and_the_rest_is_served(tmp_path: Path)
     assert max(moves.index(what) for what in isolated) < moves.index("sw1 closed")
     assert report["flisr"]["phase"] == "restored"
     assert told[-1][1].startswith("restored in") or ("group", "Island mg108: OK") in told
+
+
+@pytest.mark.demo
+async def test_a_fault_inside_the_microgrid_opens_its_poi_and_leaves_the_feeder_whole(
+    tmp_path: Path,
+) -> None:
+    """The same, over the whole scenario: the microgrid is reconnected after the repair."""
+    score = await play(tmp_path, "--scenario", "mg_fault", "--time-scale", "10")
+    assert score["lockout_s"] == pytest.approx(48, abs=3)
+    assert score["customers_out_max"] == 1747
+    assert score["customers_out_restored"] == score["customers_out_at_end"] == 0
+    assert score["lockout_to_last_restored_s"] < 90
+    assert (score["closed_onto_fault"], score["paralleled"]) == (0, 0)
+    report = json.loads((tmp_path / "report.json").read_text())
+    told = [(event["who"], event["what"]) for event in report["sequence"]]
+    # the recloser is the only switch that a command moves: no zone is cut out
+    assert [what for who, what in told if who == "command"] == ["sw1 closed"]
+    states = [what for who, what in told if who == "microgrid"]
+    assert states[0] == states[-1] == "mg108: connected to the grid"
+    assert "mg108: an island" in states
+    assert told.index(("microgrid", "mg108: an island")) < told.index(("command", "sw1 closed"))
+    gone = told.index(("plant", "fault inside is gone"))
+    assert told.index(("microgrid", "mg108: synchronising")) > gone
+    assert report["flisr"]["phase"] == "normal"

@@ -22,7 +22,7 @@ from tests.sim.hil.masters import by_py1815, on_one_channel, serving
 ROOT = Path(__file__).parents[3]
 METERS, REG_160C, CAP83 = 10, 17, 21
 #: In the order of the scenario's switches.
-SW1, SW2, SW4, SW450 = 31, 32, 34, 40
+SW1, SW2, SW3, SW4, SW450 = 31, 32, 33, 34, 40
 ONLINE = 0x01
 
 
@@ -46,6 +46,7 @@ class Field:
         self.microgrid: McPlc = build_mc_plc(scenario, "mg108", fresh)
         self.instruments = Instruments(scenario)
         self.states: list[State] = []
+        self.volts_at_fault: dict[str, float] = {}
         self.snapshot = self.step(0.0)
 
     def step(self, elapsed_s: float = 1.0) -> Snapshot:
@@ -53,14 +54,19 @@ class Field:
         if self.states:
             wanted["mg108"] = self.injection
         self.snapshot = self.plant.step(wanted, elapsed_s)
+        if self.snapshot_faulted() and not self.volts_at_fault:
+            self.volts_at_fault = {n: abs(v) for n, v in self.snapshot.phasor_v.items()}
         say = self.instruments.message
         answer = self.gear.on_step(say("switchgear", 0, elapsed_s, self.snapshot))
         self.plant.command({}, {}, answer["switches"])
         self.plant.hear_relays(answer["by_relay"], answer["locked"])
         told = self.microgrid.on_step(say("mg108", 0, elapsed_s, self.snapshot))
-        self.injection = Injection(told["p_w"], told["q_var"])
+        self.injection = Injection(told["p_w"], told["q_var"], told["poi_closed"])
         self.states.append(self.microgrid.controller.state)
         return self.snapshot
+
+    def snapshot_faulted(self) -> bool:
+        return bool(self.snapshot.supply and self.snapshot.supply.faults)
 
     def run_to(self, time_s: float) -> Snapshot:
         while self.plant.time_s < time_s - 1e-9:
@@ -133,12 +139,33 @@ async def test_masters_read_what_the_relays_kept_of_the_fault(fault) -> None:
     assert flags == {ONLINE}, "that there was none is known, not unread"
 
 
+async def test_a_control_keeps_the_sag_though_no_fault_current_passed_it(fault) -> None:
+    field = Field(fault)
+    field.run_to(29)
+    addresses = [SW1, SW3, SW4, SW450]
+    async with serving(field.gear.stations) as port, on_one_channel(port, addresses) as peers:
+        for peer in peers:
+            await peer.integrity()
+            assert peer.seen.readings["AI", 5 if peer in peers[1:3] else 7].value == 0
+        field.run_to(60)
+        for peer in peers:
+            await peer.integrity()
+    sw1, sw3, sw4, sw450 = (peer.seen.readings for peer in peers)
+    at_fault = field.volts_at_fault
+    # a steady source holds voltage before the head; where there is a sag, it is the plant's own
+    assert (sw1["AI", 7].value, sw450["AI", 7].value) == (0, 0)
+    assert sw3["AI", 5].value * 0.1 == pytest.approx(at_fault["18.1"], rel=1e-3)
+    assert sw4["AI", 5].value * 0.1 == pytest.approx(at_fault["60.1"], rel=1e-3)
+    assert sw3["BI", 1].value == sw4["BI", 1].value == 0, "no fault current there"
+    assert sw4["AI", 5].value < sw3["AI", 5].value, "deeper towards the fault"
+
+
 @pytest.mark.parametrize("profile", ["dnp3_breaker", "dnp3_recloser"])
 def test_the_new_points_stand_behind_the_old_ones(profile: str) -> None:
     with (ROOT / "devices" / f"{profile}.csv").open(newline="") as file:
         analogs = {int(r["index"]): r["point"] for r in csv.DictReader(file) if r["kind"] == "AI"}
     assert analogs == {
-        0: "i_a", 1: "i_b", 2: "i_c", 3: "p", 4: "q", 5: "fault_i", 6: "fault_x",
+        0: "i_a", 1: "i_b", 2: "i_c", 3: "p", 4: "q", 5: "fault_i", 6: "fault_x", 7: "sag_v",
     }  # fmt: skip
 
 

@@ -31,6 +31,21 @@ from gateway.points.image import ProcessImage
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("sw1", "sw2", "sw3", "sw4", "sw5", "sw6", "sw7", "sw8", "sw250", "sw450")
 OPEN = ("sw7", "sw8", "sw250", "sw450")
+#: Inside the microgrid, where no bus of the feeder is.
+INSIDE = "mg"
+POI = SwitchPoints(
+    name="mg",
+    branch="",
+    closed="mg.closed",
+    command="",
+    act=True,
+    tripped="mg.tripped",
+    lockout="mg.lockout",
+    flags=tuple((p, f"mg.fault_{p}") for p in (1, 2, 3)),
+    reverse="mg.reverse",
+    reset="mg.reset",
+    internal="mg.internal",
+)
 MICROGRID = "new generator.mg bus1=76.1.2.3 phases=3 kv=4.16 kw=0 kvar=0 model=1"
 
 
@@ -56,7 +71,8 @@ class Rig:
     """FLISR on the 123-node model, and a field that answers it.
 
     Attributes:
-        fault: bus of a permanent fault; "" for none.
+        fault: bus of a permanent fault, or INSIDE; "" for none.
+        relay: of the POI: it opens faster than the feeder's protection, or never by itself.
         deaf: switches that do not move.
         lost: points that cannot be read.
         sent: every command, in order; asked: every message but status.
@@ -66,6 +82,7 @@ class Rig:
     mode: str = "act"
     no_act: tuple[str, ...] = ()
     fault: str = ""
+    relay: bool = False
     deaf: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     values: dict[str, float] = field(default_factory=dict)
@@ -84,7 +101,7 @@ class Rig:
             model.set_tap(regulator, 0)
         self.config = FlisrConfig(
             switches=tuple(switch(n, act=n not in self.no_act) for n in NAMES),
-            groups=(GroupBinding("mg", "mg", can_island=True),),
+            groups=(GroupBinding("mg", "mg", can_island=True, poi=POI),),
             capacities_w=(("alt250", 1500e3), ("alt450", 1500e3)),
             mode="advise" if self.mode == "advise" else "act",
             settle_s=2.0,
@@ -98,7 +115,9 @@ class Rig:
             self.values |= {f"{name}.closed": float(name not in OPEN), f"{name}.local": 0.0}
             for point in ("tripped", "lockout", "reverse", *(f"fault_{p}" for p in (1, 2, 3))):
                 self.values[f"{name}.{point}"] = 0.0
-        self.values["repaired"] = 0.0
+        for point in ("tripped", "lockout", "internal", "reverse", "fault_1", "fault_2", "fault_3"):
+            self.values[f"mg.{point}"] = 0.0
+        self.values |= {"mg.closed": 1.0, "repaired": 0.0}
 
     @property
     def closed(self) -> set[str]:
@@ -126,8 +145,19 @@ class Rig:
     def burn(self) -> None:
         """A fault under voltage sets indicators, and trips the breaker of whatever feeds it."""
         fed = feed(self.graph, self.edges())
-        if not self.fault or fed is None or (zone := self.zone(self.fault)) not in fed.order:
+        inside = self.fault == INSIDE
+        self.values["mg.closed"] = float(self.connected)
+        if not self.fault or fed is None or (inside and not self.connected):
             return
+        zone = self.zone("76" if inside else self.fault)
+        if zone not in fed.order:
+            return
+        if inside:
+            self.values |= {f"mg.fault_{phase}": 1.0 for phase in (1, 2, 3)} | {"mg.internal": 1.0}
+            if self.relay:
+                self.connected = False
+                self.values |= {"mg.closed": 0.0, "mg.tripped": 1.0, "mg.lockout": 1.0}
+                return
         source = self.graph.sources[fed.source[fed.order.index(zone)]]
         for edge in path(self.graph, self.edges(), source.zone, zone) or ():
             for phase in (1, 2, 3):
@@ -147,6 +177,7 @@ class Rig:
         if name in self.deaf:
             return
         if point == "reset":
+            assert name in (*NAMES, "mg")
             self.values |= {f"{name}.fault_{p}": 0.0 for p in (1, 2, 3)}
         else:
             self.values |= {
@@ -156,7 +187,7 @@ class Rig:
             }
 
     def answer(self, message: GroupRequest) -> None:
-        if isinstance(message, IslandRequest):
+        if isinstance(message, IslandRequest) and "mg" not in self.deaf:
             self.connected = message.action is IslandAction.RECONNECT
         if isinstance(message, IslandRequest | ConnectRequest):
             self.asked.append(message)
@@ -174,6 +205,11 @@ class Rig:
                 ),
             )
         )
+
+    def mend(self) -> None:
+        """The crew is done, and the microgrid's relay has been reset."""
+        self.fault = ""
+        self.values |= {"repaired": 1.0, "mg.internal": 0.0, "mg.tripped": 0.0, "mg.lockout": 0.0}
 
     def image(self) -> ProcessImage:
         index = {point: n for n, point in enumerate(self.values)}

@@ -51,10 +51,17 @@ def test_every_switch_has_what_restoration_needs(site):
         assert switch.act
         assert len(switch.flags) == 3
         assert all((switch.closed, switch.command, switch.local, switch.power, switch.reset))
+        assert switch.sag_v == f"{switch.name}.sag_v"
     recloser = config.switches[0]
     assert all((recloser.tripped, recloser.lockout, recloser.fault_a, recloser.fault_ohm))
     islands = {group.group_id: group.can_island for group in config.groups}
     assert islands["mg108"]
+    (grid,) = config.pois
+    assert grid.group_id == "mg108"
+    assert grid.poi.closed == "mg108.poi_closed"
+    assert [phase for phase, _ in grid.poi.flags] == [1, 2, 3]
+    assert all((grid.poi.reverse, grid.poi.tripped, grid.poi.lockout, grid.poi.internal))
+    assert grid.poi.act, "its indicators may be reset"
     assert dict(config.capacities_w) == {"alt250": 1500e3, "alt450": 1500e3}
 
 
