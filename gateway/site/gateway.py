@@ -292,7 +292,7 @@ class Gateway:
             return None
         from gateway.site.microgrid import MicrogridRole  # noqa: PLC0415 - a box without has none
 
-        ask = self._asking(table.device, Priority.GROUP_FUNCTION)
+        ask = self._asking(table.device)
         return MicrogridRole(self.site, table, self.own, self.store, self.router, ask, self.clock)
 
     def _awareness_cycle(self) -> ControlCycle[AwarenessState] | None:

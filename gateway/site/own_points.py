@@ -49,7 +49,9 @@ class OwnPoints:
         An output changes only where nobody told it anything else since the image was frozen.
         """
         now_ms = self._clock.utc_ms()
-        self._store.touch(self._told)
+        if self._store.touch(self._told):  # a step came late, and they were marked lost
+            for name in self._outputs:
+                self._store.update(name, Measurement(self._store[name].value, _GOOD, now_ms))
         for name, value in readings.items():
             if name not in self._outputs:
                 last = self._store[name].value if value is None else value

@@ -72,7 +72,8 @@ class Box:
             except ClientError as error:
                 return str(error)
         lost = [name for name, (_, flags, _) in status["points"].items() if flags & _LOST]
-        return ", ".join(lost[:5])
+        fault = (status.get("microgrid") or {}).get("fault", "")
+        return "; ".join(part for part in (", ".join(lost[:5]), fault) if part)
 
 
 def copy_boxes(

@@ -72,7 +72,9 @@ class Battery:
         """One step as the source of an island; False where it trips over what it has to give."""
         self.power_w, self.reactive_power_var = power_w, reactive_power_var
         self._charge(elapsed_s)
-        load = math.hypot(power_w, reactive_power_var) / self.s_max_va
+        load = max(
+            math.hypot(power_w, reactive_power_var) / self.s_max_va, abs(power_w) / self.p_max_w
+        )
         self._overload_s = self._overload_s + elapsed_s if load > _OVERLOAD else 0.0
         full = power_w < 0 and self.soc_pct >= 99.9
         if load > _OVERLOAD_MOST or self._overload_s > _OVERLOAD_S or full or not self.able:

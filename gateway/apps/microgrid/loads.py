@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from gateway.apps.microgrid.config import Load
@@ -41,7 +42,7 @@ def to_shed(now: Situation) -> frozenset[str]:
     first. So no load is shed that could have been kept without shedding a better one.
     """
     served = [load for load in now.seen.loads.values() if load.closed]
-    spare_w = supply_w(now) - sum(load.power_w for load in served)
+    spare_w = min(supply_w(now) - sum(load.power_w for load in served), _former_spare_w(now))
     if spare_w >= 0 and not _sagging(now):
         return frozenset()
     served.sort(key=lambda load: (-load.points.priority, load.power_w))
@@ -83,6 +84,15 @@ def remembered_w(now: Situation) -> dict[str, float]:
     if now.seen.bus_in_band:
         known |= {n: load.power_w for n, load in now.seen.loads.items() if load.closed}
     return known
+
+
+def _former_spare_w(now: Situation) -> float:
+    """What whoever forms the island has left by its own meter: the loads' meters may be wrong."""
+    reserve = now.config.reserve.islanded_pct
+    formers = [s for s in now.seen.storages.values() if s.forming]
+    if not formers:
+        return math.inf
+    return sum(s.discharge_w(reserve) - s.power_w for s in formers)
 
 
 def _open(now: Situation) -> Iterable[Load]:

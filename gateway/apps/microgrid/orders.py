@@ -135,7 +135,7 @@ class Orders:
     def _moved(self, name: str, point: str, value: float, moved: float) -> Iterator[Command]:
         shown = self._image.good_value(point)
         if shown is not None and abs(shown - value) >= moved:
-            yield self._command(name, point, value, Priority.GROUP_FUNCTION, "dispatch")
+            yield self._command(name, point, value, Priority.DMS_VVO, "dispatch")
 
     def _switch(self, name: str, point: str, value: float, reason: str) -> Command:
         command = self._command(name, point, value, Priority.PROTECTION_FLISR, reason)
