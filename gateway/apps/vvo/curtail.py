@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 from gateway.apps.vvo.config import Curtailment, Der, VvoConfig
 from gateway.apps.vvo.problem import Control
+from gateway.groups.der_points import LIMIT_BITES
 from gateway.points.image import ProcessImage
-
-#: A limit within this share of what is injected is what holds it.
-_BITES = 0.03
 
 
 def limit_w(image: ProcessImage, curtailment: Curtailment) -> float | None:
@@ -33,7 +31,7 @@ def free_powers_w(
         if der.curtailment is None or power_w is None:
             continue
         limit = limit_w(image, der.curtailment)
-        held = limit is not None and power_w >= (1.0 - _BITES) * limit
+        held = limit is not None and power_w >= (1.0 - LIMIT_BITES) * limit
         free[der.element] = max(power_w, before.get(der.element, 0.0)) if held else power_w
     return free
 
