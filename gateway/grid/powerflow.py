@@ -60,6 +60,10 @@ class PowerFlow(Protocol):
         """Branches that are open now."""
 
     @property
+    def regulators(self) -> tuple[str, ...]:
+        """Names among the taps that a regulator moves; the others are transformers' fixed taps."""
+
+    @property
     def taps(self) -> Mapping[str, int]:
         """Present tap steps (-16..16) by regulator."""
 

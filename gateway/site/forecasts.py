@@ -146,6 +146,14 @@ class SiteForecasts:
         found = self._sources.get(source)
         return None if found is None else found.forecaster.present
 
+    def unread_w(self, now_ms: int) -> dict[str, float]:
+        """Real power, by element, of DERs and groups that cannot be read but can be forecast."""
+        unread = {
+            e: source for e, source in self._of_element.items() if self.present(source) is None
+        }
+        found = {e: self.predict(s, now_ms, self._table.spacing_s) for e, s in unread.items()}
+        return {element: one.nominal for element, one in found.items() if one is not None}
+
     def knows_more(self, source: str, now_ms: int, ahead_s: float) -> bool:
         """Whether anything but the present's going on can be said of a source then."""
         found = self._sources.get(source)

@@ -74,7 +74,7 @@ class Plant:
     """Its registers: 400 W a W/m2 under 0.8 of the clear sky, unless it is limited."""
 
     def __init__(self, place: Place) -> None:
-        self.place, self.clearness, self.lost = place, 0.8, False
+        self.place, self.clearness, self.lost, self.silent = place, 0.8, False, False
         self.held = [0, 0]
 
     def free_w(self, at_ms: float) -> float:
@@ -85,6 +85,8 @@ class Plant:
             return self.held[address : address + count]
         if self.lost and address + count > 60:
             raise Refusal(ExcCodes.DEVICE_FAILURE, "the pyranometer does not answer")
+        if self.silent and address < 60:
+            raise Refusal(ExcCodes.DEVICE_FAILURE, "the plant does not answer")
         now_ms = SystemClock().utc_ms()
         power_w = self.free_w(now_ms)
         if self.held[1]:
@@ -120,7 +122,7 @@ async def running(folder):
     (folder / "devices.csv").write_text(
         f"device,profile,link,address,unit\nplant,plant,lan,127.0.0.1:{port},1\n"
     )
-    (folder / "points.csv").write_text("point,act,max_age_s\nplant.ghi,,2\n")
+    (folder / "points.csv").write_text("point,act,max_age_s\nplant.ghi,,2\nplant.p,,2\n")
     (folder / "maps").mkdir()
     (folder / "maps" / "network.csv").write_text(
         "role,element,source\nder,der_plant,plant\nirradiance,site,plant.ghi\n"
@@ -177,6 +179,12 @@ async def test_a_running_gateway_forecasts_by_the_sun_while_a_limit_holds_the_pl
         plant.lost = False
         await limit(gateway, None, 2)
         await forecast_w(gateway, plant.free_w)
+        assert gateway.forecasts.unread_w(gateway.clock.utc_ms()) == {}
+        plant.silent = True  # a model is then set by what the sun says
+        async with asyncio.timeout(30):
+            while not (told := gateway.forecasts.unread_w(gateway.clock.utc_ms())):
+                await asyncio.sleep(0.1)
+        assert told["der_plant"] == pytest.approx(plant.free_w(gateway.clock.utc_ms()), rel=0.02)
 
 
 def test_a_point_that_is_no_irradiance_or_for_no_plant_is_refused_with_its_place(tmp_path):
