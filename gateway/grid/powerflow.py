@@ -23,7 +23,8 @@ class Solution:
     Attributes:
         converged: False where the voltages below mean nothing.
         voltages_pu: magnitude of every node, shape (nodes,), in the engine's node order; exactly
-            0 where no closed path leads to a live source.
+            0 where no closed path leads to a live source. To ground; where nothing ties the bus
+            to ground, as behind a delta winding, to the next phase: a-b, b-c, c-a.
         losses_w: line and transformer losses.
         head_p_w, head_q_var: flow into the feeder a phase, shape (3,).
     """

@@ -34,10 +34,11 @@ class CaseDer(Strict):
     """``[[der]]``: one DER at constant ``kw``; Q is free within ``kva``.
 
     With ``bus`` (and ``kv``) it is added to the feeder, else the feeder's generator of that name
-    is meant.
+    is meant. ``connection`` is ``delta`` where the feeder has no ground.
     """
 
     name: Annotated[str, Field(pattern=_NAME)]
+    connection: Literal["wye", "delta"] = "wye"
     bus: Annotated[str, Field(pattern=_BUS)] | None = None
     kv: Annotated[float, Field(gt=0)] | None = None
     kw: Annotated[float, Field(ge=0)]
@@ -145,7 +146,7 @@ def changes(case: Case, load: Load) -> tuple[str, ...]:
     """What a case changes in its feeder file, in that file's language."""
     ders = [
         f"new generator.{der.name} bus1={der.bus} phases={der.bus.count('.') or 3}"
-        f" kv={der.kv} kw={der.kw} kvar=0 model=1 vminpu=0.5 vmaxpu=1.5"
+        f" conn={der.connection} kv={der.kv} kw={der.kw} kvar=0 model=1 vminpu=0.5 vmaxpu=1.5"
         for der in case.file.der
         if der.bus is not None
     ]
