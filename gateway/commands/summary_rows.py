@@ -70,7 +70,15 @@ def blocks(told: Mapping[str, Any], now_ms: int) -> list[Block]:
             tuple(_meter(one) for one in report["meters"][:_ROWS]),
         ),
     ]
-    return [block for block in found if block.rows]
+    return [_without_blanks(block) for block in found if block.rows]
+
+
+def _without_blanks(block: Block) -> Block:
+    """A table without its last column where nothing stands in it."""
+    if any(row[-1] for row in block.rows) or len(block.columns) == 1:
+        return block
+    rows = tuple(row[:-1] for row in block.rows)
+    return Block(block.title, block.columns[:-1], rows)
 
 
 def _alarms(told: Mapping[str, Any]) -> list[str]:

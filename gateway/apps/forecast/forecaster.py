@@ -25,6 +25,8 @@ OWN = "own"
 #: A source's own forecast is clearly worse with an error so many times ours and so much of its
 #: nameplate more, over so many samples.
 CLEARLY_WORSE, CLEARLY_MORE, CLEARLY_SAMPLES = 1.2, 0.01, 40
+#: What is noted of a band that no past error stands behind.
+UNSEEN = "too few errors seen: all it can give"
 #: Forecasts made for scoring within one horizon; those made more often say nothing new.
 _PER_HORIZON = 4
 _PENDING = 4 * _PER_HORIZON
@@ -39,7 +41,7 @@ class Prediction:
         nominal: in the source's unit.
         band: where it will be with 80 % confidence; None where nothing is known of that.
         model: whose forecast it is.
-        note: why not the source's own, where it sent one.
+        note: why not the source's own, where it sent one; or that its band is all it can give.
     """
 
     time_ms: int
@@ -150,7 +152,9 @@ class Forecaster:
             return None
         model, note = self._choose(list(claims), horizon_s)
         claim = claims[model]
-        band = self.bounds if claim.band is None or horizon_s is None else claim.band
+        band = claim.band if horizon_s is not None else None
+        if band is None and self.bounds is not None:
+            band, note = self.bounds, note or UNSEEN
         return Prediction(at_ms, claim.value, band, model, note)
 
     def knows_more(self, now_ms: int, ahead_s: float) -> bool:
