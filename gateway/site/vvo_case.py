@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from gateway.model.errors import ConfigError, ConfigIssue
-from gateway.profiles.text import TomlText, read_toml
-from gateway.profiles.validate import Strict, validate_toml
+from gateway.profiles.text import TomlText
+from gateway.profiles.validate import Strict
+from gateway.site.case_file import CaseOf, FeederFile, no_file, read_case, twice
 
 if TYPE_CHECKING:
     from gateway.apps.vvo.problem import Control, Problem, Setting
@@ -77,10 +78,9 @@ class BestTable(Strict):
     zip_losses: float | None = None
 
 
-class CaseFile(Strict):
-    """A case; ``feeder`` is a ``.dss`` master, relative to the case file."""
+class CaseFile(FeederFile):
+    """A case."""
 
-    feeder: str
     load_multiplier: Annotated[float, Field(gt=0, le=10)] = 1.0
     voltage_min_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 0.95
     voltage_max_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 1.05
@@ -92,18 +92,7 @@ class CaseFile(Strict):
     best: BestTable = BestTable()
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A case that was checked; ``text`` knows where its keys stand."""
-
-    path: Path
-    text: TomlText
-    file: CaseFile
-
-    @property
-    def master(self) -> Path:
-        """The feeder file."""
-        return self.path.parent / self.file.feeder
+Case = CaseOf[CaseFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +125,7 @@ def load_case(path: Path) -> Case:
     Raises:
         ConfigError: with every fault found, each with file, line, column and what to do.
     """
-    text = read_toml(path)
-    issues: list[ConfigIssue] = []
-    file = validate_toml(CaseFile, text, issues)
-    if file is None:
-        raise ConfigError(issues)
-    case = Case(path, text, file)
-    issues += _faults(case)
-    if issues:
-        raise ConfigError(issues)
-    return case
+    return read_case(path, CaseFile, _faults)
 
 
 def changes(case: Case, load: Load) -> tuple[str, ...]:
@@ -340,34 +320,25 @@ def _shaken(controls: tuple[Control, ...], setting: Setting, seed: int) -> Setti
     return tuple(moved)
 
 
-def _faults(case: Case) -> list[ConfigIssue]:
-    file, text, issues = case.file, case.text, []
-    if not case.master.is_file():
-        message = f"feeder {file.feeder!r} is not a file"
-        issues.append(text.issue(("feeder",), message, "give a path from the case file"))
+def _faults(case: Case) -> Iterator[ConfigIssue]:
+    file, text = case.file, case.text
+    yield from no_file(case, "feeder", file.feeder)
     if file.voltage_min_pu >= file.voltage_max_pu:
         message = "the band is empty"
-        issues.append(text.issue(("voltage_min_pu",), message, "give a minimum below the maximum"))
+        yield text.issue(("voltage_min_pu",), message, "give a minimum below the maximum")
     if file.tap_min > file.tap_max:
         message = "there is no tap between tap_min and tap_max"
-        issues.append(text.issue(("tap_min",), message, "give a minimum below the maximum"))
+        yield text.issue(("tap_min",), message, "give a minimum below the maximum")
     if len(file.day.load) != len(file.day.pv):
         message = f"load has {len(file.day.load)} steps, pv has {len(file.day.pv)}"
         remedy = "give both a value a step, or leave both out for the published day"
-        issues.append(text.issue(("day", "load"), message, remedy))
-    known: set[str] = set()
+        yield text.issue(("day", "load"), message, remedy)
+    yield from twice(text, "der", "DER", [der.name for der in file.der])
     for number, der in enumerate(file.der):
-        issues += _der_faults(text, number, der, known)
-        known.add(der.name.lower())
-    return issues
+        yield from _der_faults(text, number, der)
 
 
-def _der_faults(
-    text: TomlText, number: int, der: CaseDer, known: set[str]
-) -> Iterator[ConfigIssue]:
-    if der.name.lower() in known:
-        message = f"there is another DER {der.name!r}"
-        yield text.issue(("der", number, "name"), message, "give each a name of its own")
+def _der_faults(text: TomlText, number: int, der: CaseDer) -> Iterator[ConfigIssue]:
     if der.kva < der.kw:
         message = "kva is less than kw"
         yield text.issue(("der", number, "kva"), message, "give a rating that carries its power")
