@@ -253,7 +253,10 @@ def _looks(
     groups: Mapping[str, PointGroup],
     elements: Mapping[str, str],
 ) -> Iterator[tuple[str, _Look]]:
-    found: dict[str, _Look] = {name: partial(_group_power, group) for name, group in groups.items()}
+    found: dict[str, _Look] = {}
+    for name, group in groups.items():
+        views = [DerView(der_points(device), store) for device in site.members(name)]
+        found[name] = partial(_group_power, group, views)
     for row in site.network:
         if row.role == "der":
             view = DerView(der_points(site.devices[row.source]), store)
@@ -265,11 +268,11 @@ def _looks(
         yield LOAD, partial(_load, store, head, injections)
 
 
-def _group_power(group: PointGroup) -> _Seen:
+def _group_power(group: PointGroup, views: Iterable[DerView]) -> _Seen:
     present = group.present(Quantity.ACTIVE_POWER)
     known = group.ranges(Quantity.ACTIVE_POWER)
-    limited = any(view.is_limited for view in group.views.values())
     bounds = None if known is None else known.nameplate
+    limited = any(view.is_limited for view in views)
     return _Seen(present.value if present.good else None, bounds, limited)
 
 
