@@ -31,6 +31,9 @@ def floating_buses(
 ) -> frozenset[str]:
     """Buses without a galvanic way to a source, a wye winding or a load to ground.
 
+    Only where somebody is connected: a section that feeds nobody has no voltage to hold, and
+    published cases count it to ground.
+
     Args:
         ask: the value of ``class.name.property``.
         names: every element, ``class.name`` in lower case.
@@ -46,11 +49,13 @@ def floating_buses(
     for load in devices.loads:
         if not ask(f"load.{load.name}.conn").lower().startswith("d"):
             grounded.add(load.at.bus)
+    users = {load.at.bus for load in devices.loads}
+    users.update(at.bus for at in devices.generators.values())
     through = {b for b in network.branches if not b.startswith(SWITCHABLE)}
     return frozenset(
         bus
         for part in islands(network, network.open_branches | through)
-        if part.isdisjoint(grounded)
+        if part.isdisjoint(grounded) and not part.isdisjoint(users)
         for bus in part
     )
 

@@ -173,3 +173,13 @@ def test_to_ground_the_delta_feeders_phases_are_uneven_where_between_them_they_a
     ground = [to_ground[f"799.{phase}"] for phase in (1, 2, 3)]
     assert max(ground) - min(ground) > 0.02
     assert volts["sourcebus.1"] == pytest.approx(to_ground["sourcebus.1"])
+
+
+def test_a_delta_section_that_feeds_nobody_is_judged_to_ground_as_published_cases_do():
+    for name, bus in (("ieee123", "610"), ("ieee37", "775")):
+        engine = DssEngine(OURS / f"{name}.dss")
+        volts = dict(zip(engine.nodes, engine.solve().voltages_pu.tolist(), strict=True))
+        to_ground = dict(zip(engine.nodes, engine._host.voltages_pu().tolist(), strict=True))
+        assert [volts[f"{bus}.{phase}"] for phase in (1, 2, 3)] == [
+            to_ground[f"{bus}.{phase}"] for phase in (1, 2, 3)
+        ]
