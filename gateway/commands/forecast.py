@@ -26,18 +26,23 @@ def forecast(folder: SiteArgument, name: AsOption = "dms", as_json: JsonOption =
     out = console()
     expected = Table("source", "now, kW", "in", "expected, kW", "80 % of the time", "by", "note")
     for source, predictions in told["forecasts"].items():
-        present = told["present"][source]
-        for one in predictions:
+        whose = (source, _kw(told["present"][source]))
+        for number, one in enumerate(predictions, 1):
             ahead_s = (one["time_ms"] - told["time_ms"]) / 1000
             expected.add_row(
-                source, _kw(present), _time(ahead_s), _kw(one["nominal"]), _band(one["band"]),
-                one["model"], one["note"],
+                *whose, _time(ahead_s), _kw(one["nominal"]), _band(one["band"]), one["model"],
+                one["note"], end_section=number == len(predictions),
             )  # fmt: skip
-    out.print(expected)
+            whose = ("", "")  # a source is named once
+    if expected.row_count:
+        out.print(expected)
+    else:
+        out.print("nothing is known yet of any source: the first good samples are waited for")
     scores = Table(*_SCORES)
     for row in told["scores"]:
         scores.add_row(*_score(row))
-    out.print(scores)
+    if scores.row_count:
+        out.print(scores)
     if told["fault"]:
         out.print(told["fault"])
 
@@ -61,7 +66,8 @@ def _band(band: Mapping[str, float] | None) -> str:
 
 
 def _kw(watts: float | None) -> str:
-    return "" if watts is None else f"{watts / 1e3:,.1f}"
+    text = "" if watts is None else f"{watts / 1e3:,.1f}"
+    return "0.0" if text == "-0.0" else text
 
 
 def _time(seconds: float) -> str:

@@ -10,6 +10,9 @@ from typing import Any
 #: Rows of a table on the page; the whole is in ``--json``.
 _ROWS = 10
 
+_CLOSED = 0.5
+_BASES = {"unknown": "unknown", "forecast": "forecast", "assumed": "the model's file"}
+
 Row = tuple[str, ...]
 
 
@@ -35,26 +38,31 @@ def blocks(told: Mapping[str, Any], now_ms: int) -> list[Block]:
         Block("Alarms", ("alarm",), tuple((text,) for text in _alarms(told))),
         Block(
             "Voltages out of band",
-            ("node", "pu", "measured", "model", "since"),
+            ("node", "pu", "measured", "model", "since", "in doubt for"),
             tuple(_violation(one) for one in report["violations"][:_ROWS]),
         ),
         Block(
             "Without supply",
-            ("zone at", "buses", "load, kW", "DERs", "since"),
+            ("zone at", "buses", "load, kW", "DERs", "since", "in doubt for"),
             tuple(_unsupplied(one) for one in report["unsupplied"][:_ROWS]),
         ),
         Block(
             "Loading",
-            ("branch", "%", "rating, A", "overloaded since"),
+            ("branch", "%", "rating, A", "overloaded since", "in doubt for"),
             tuple(_loading(one) for one in report["loadings"]),
         ),
         Block(
             "Headroom before the first limit, taps and switches as they are",
-            ("bus", "generation, kW", "met first", "load, kW", "met first", "age"),
+            ("bus", "generation, kW", "met first", "load, kW", "met first", "age", "in doubt for"),
             tuple(
                 _headroom(one, now_ms)
                 for one in sorted(report["headroom"], key=lambda one: float(one["hosting_kw"]))
             ),
+        ),
+        Block(
+            "Not measured",
+            ("what", "element", "rests on", "seen last"),
+            tuple(_state(one) for one in report["not_measured"][:_ROWS]),
         ),
         Block(
             "Meters against the model",
@@ -62,7 +70,15 @@ def blocks(told: Mapping[str, Any], now_ms: int) -> list[Block]:
             tuple(_meter(one) for one in report["meters"][:_ROWS]),
         ),
     ]
-    return [block for block in found if block.rows]
+    return [_without_blanks(block) for block in found if block.rows]
+
+
+def _without_blanks(block: Block) -> Block:
+    """A table without its last column where nothing stands in it."""
+    if any(row[-1] for row in block.rows) or len(block.columns) == 1:
+        return block
+    rows = tuple(row[:-1] for row in block.rows)
+    return Block(block.title, block.columns[:-1], rows)
 
 
 def _alarms(told: Mapping[str, Any]) -> list[str]:
@@ -86,6 +102,7 @@ def _feeder(report: Mapping[str, Any]) -> tuple[Row, ...]:
         ("nodes out of band", str(report["nodes_out"])),
         ("branches overloaded", str(report["overloads"])),
         ("islands", str(report["islands"])),
+        ("states", ", ".join(f"{n} {basis}" for basis, n in report["rests_on"].items() if n)),
         ("model", f"{quality['grade']}{rms}{flow}, {report['meters_good']} meters"),
     ]
     if report["voltage_imbalance_pct"] is not None:
@@ -99,25 +116,39 @@ def _feeder(report: Mapping[str, Any]) -> tuple[Row, ...]:
 def _violation(one: Mapping[str, Any]) -> Row:
     return (
         one["node"], _pu(one["voltage_pu"]), _pu(one["measured_pu"]), _pu(one["modelled_pu"]),
-        _time(one["since_ms"]),
+        _time(one["since_ms"]), one["doubt"],
     )  # fmt: skip
 
 
 def _unsupplied(one: Mapping[str, Any]) -> Row:
     ders, load = ", ".join(one["ders"]), f"{one['load_kw']:,.1f}"
-    return one["zone"], str(one["buses"]), load, ders, _time(one["since_ms"])
+    return one["zone"], str(one["buses"]), load, ders, _time(one["since_ms"]), one["doubt"]
 
 
 def _loading(one: Mapping[str, Any]) -> Row:
     since = "" if one["since_ms"] is None else _time(one["since_ms"])
-    return one["branch"], f"{one['loading_pct']:.0f}", f"{one['rating_a']:,.0f}", since
+    percent, rating = f"{one['loading_pct']:.0f}", f"{one['rating_a']:,.0f}"
+    return one["branch"], percent, rating, since, one["doubt"]
 
 
 def _headroom(one: Mapping[str, Any], now_ms: int) -> Row:
     return (
         one["bus"], f"{one['hosting_kw']:,.0f}", one["hosting_limit"], f"{one['load_kw']:,.0f}",
-        one["load_limit"], f"{(now_ms - one['time_ms']) / 1000:.0f} s",
+        one["load_limit"], f"{(now_ms - one['time_ms']) / 1000:.0f} s", one["doubt"],
     )  # fmt: skip
+
+
+def _state(one: Mapping[str, Any]) -> Row:
+    """A state as an operator would say it; a phase's loads follow the head's meter."""
+    seen, kind = one["seen"], one["kind"]
+    if seen is None:
+        shown = "never" if one["basis"] == "unknown" and kind != "load" else ""
+    elif kind == "der":
+        shown = f"{seen / 1e3:,.1f} kW"
+    else:
+        shown = f"{seen:+.0f}" if kind == "tap" else "closed" if seen >= _CLOSED else "open"
+    element = f"phase {one['element']}" if kind == "load" else one["element"]
+    return kind, element, _BASES[one["basis"]], shown
 
 
 def _meter(one: Mapping[str, Any]) -> Row:

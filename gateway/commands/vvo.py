@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -24,11 +25,17 @@ def vvo(
     load: Annotated[
         Load, typer.Option(help="Loads as in the file, or ZIP 40/30/30 with a 0.6 pu floor.")
     ] = "published",
+    restarts: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Searches more, each from the best, shaken.")
+    ] = 0,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write the controls here, for another power flow.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
 ) -> None:
     """Set a feeder's taps, capacitors and DER reactive powers to the least power or losses."""
     try:
-        answer = solve_case(load_case(case), objective, load, time.perf_counter)
+        answer = solve_case(load_case(case), objective, load, time.perf_counter, restarts=restarts)
     except ConfigError as error:
         fail(str(error))
     except ModuleNotFoundError as error:
@@ -36,6 +43,12 @@ def vvo(
             f"the DMS's solver is not installed ({error.name}). "
             "What to do: pip install 'tieline[dms]'"
         )
+    if save is not None:
+        try:
+            text = _saved(answer, os.path.relpath(case, save.parent), objective, load, restarts)
+            save.write_text(text, encoding="utf-8")
+        except OSError as error:
+            fail(f"{save}: {error.strerror}. What to do: name a file that can be written")
     if as_json:
         typer.echo(json.dumps(_report(answer), indent=2))
     else:
@@ -46,6 +59,26 @@ def _report(answer: CaseAnswer) -> dict[str, object]:
     fields = dataclasses.asdict(answer)
     controls = {name: fields.pop(name) for name in ("taps", "capacitors", "der_kvar")}
     return {**fields, "controls": controls}
+
+
+def _saved(answer: CaseAnswer, case: str, aim: Aim, load: Load, restarts: int) -> str:
+    """The controls as TOML, with what they reach and how they were made."""
+    made = f"tieline vvo {Path(case).name} --objective {aim} --load {load} --restarts {restarts}"
+    lines = [
+        f"case = {json.dumps(case)}",
+        f"objective = {json.dumps(aim)}",
+        f"load = {json.dumps(load)}",
+        f"made = {json.dumps(made)}",
+        f"objective_kw = {answer.objective_kw:.4f}",
+        f"nodes_out = {answer.nodes_out}",
+        "\n[taps]",
+        *(f"{name} = {tap}" for name, tap in answer.taps.items()),
+        "\n[capacitors]",
+        *(f"{name} = {json.dumps(closed)}" for name, closed in answer.capacitors.items()),
+        "\n[der_kvar]",
+        *(f"{name} = {kvar:.3f}" for name, kvar in answer.der_kvar.items()),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _show(answer: CaseAnswer, objective: Aim) -> None:

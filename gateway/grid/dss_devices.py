@@ -31,7 +31,7 @@ class Devices:
     Attributes:
         taps: step of every transformer's second winding.
         capacitors: True is closed.
-        generators, sources: where they are connected.
+        generators, sources, capacitor_ends: where they are connected.
         injections: W and var of every generator.
         loads: in the model's order.
         regulators: transformers that a regulator control moves, or would if it were on.
@@ -41,6 +41,7 @@ class Devices:
     capacitors: dict[str, bool]
     generators: dict[str, Terminal]
     sources: dict[str, Terminal]
+    capacitor_ends: dict[str, Terminal]
     injections: dict[str, tuple[float, float]]
     loads: tuple[Load, ...]
     regulators: tuple[str, ...]
@@ -61,6 +62,7 @@ def read_devices(ask: Ask, names: Sequence[str]) -> Devices:
         capacitors=capacitors,
         generators=generators,
         sources=_terminals(ask, of("vsource")),
+        capacitor_ends=_terminals(ask, of("capacitor")),
         injections={name: _power_w(ask, f"generator.{name}") for name in generators},
         loads=tuple(_load(ask, name) for name in of("load")),
         regulators=tuple(name for name in moved if name in taps),

@@ -73,6 +73,9 @@ class _DssPython(DssHost):
     def voltages_pu(self) -> NDArray[np.float64]:
         return np.array(self._circuit.AllBusVmagPu)
 
+    def voltages_v(self) -> NDArray[np.complex128]:
+        return np.array(self._circuit.AllBusVolts).view(np.complex128)
+
     def losses_w(self) -> float:
         return float(self._circuit.Losses[0])
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gateway.grid.dss_devices import read_devices, read_positions
 from gateway.grid.dss_host import DssHost
 from gateway.grid.dss_network import SWITCHABLE, read_network
+from gateway.grid.floating import Pairs, floating_buses, may_float, phase_pairs
 from gateway.grid.network import Network
 from gateway.grid.powerflow import PHASES, TAP_STEP, Solution
 from gateway.grid.supply import Conductors, Supply
@@ -69,6 +70,7 @@ class DssFeeder:
         self._least_pu = {
             load.name: host.ask(f"load.{load.name}.vminpu") for load in self._devices.loads
         }
+        self._may_float = may_float(host.ask, self._names)
         self._open_in_file = frozenset(filter(host.is_open, self._branch_names()))
         self._open = set(self._open_in_file)
         for name in self._open_in_file:
@@ -216,6 +218,10 @@ class DssFeeder:
             self._find_supplied()
         converged = self._host.solve()
         voltages = self._host.voltages_pu()
+        if self._may_float:
+            first, second, base_v = self._between
+            volts = self._host.voltages_v()
+            voltages[first] = np.abs(volts[first] - volts[second]) / base_v
         if self._unsupplied is not None:
             voltages[self._unsupplied] = 0.0
         head_va = self._head_flow_va()
@@ -302,6 +308,12 @@ class DssFeeder:
     @cached_property
     def _supply(self) -> Supply:
         return Supply(self.nodes, self._read[1])
+
+    @cached_property
+    def _between(self) -> Pairs:
+        """Nodes whose voltage is taken to the next phase, since nothing ties them to ground."""
+        floating = floating_buses(self._host.ask, self._names, self.network, self._devices)
+        return phase_pairs(self.nodes, floating, self.network.base_kv)
 
     def _find_supplied(self) -> None:
         """After switching: which nodes are dead, and DERs stop or come back with their bus."""

@@ -53,6 +53,10 @@ class DssHost(ABC):
         """Magnitudes, shape (nodes,); the caller's to change."""
 
     @abstractmethod
+    def voltages_v(self) -> NDArray[np.complex128]:
+        """Phase to ground, shape (nodes,)."""
+
+    @abstractmethod
     def losses_w(self) -> float:
         """Line and transformer losses."""
 

@@ -46,7 +46,8 @@ def read_network(
         loads_va[load.at.bus] = loads_va.get(load.at.bus, 0j) + power_va
     sources = {name: at.bus for name, at in devices.sources.items()}
     ders = {name: at.bus for name, at in devices.generators.items()}
-    return Network(base_kv, branches, open_branches, loads_va, sources, ders), conductors
+    places = {name: at.bus for name, at in devices.capacitor_ends.items()}
+    return Network(base_kv, branches, open_branches, loads_va, sources, ders, places), conductors
 
 
 _Read = Iterator[tuple[Branch, tuple[tuple[str, str], ...]]]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.grid.known import Known
 from gateway.grid.powerflow import PHASES, PowerFlow, Solution
 
 _PASSES, _NUDGE = 3, 0.02
@@ -34,6 +35,7 @@ class Measured:
         injections: W and var by DER, generation positive.
         head_p_w, head_q_var: flow into the feeder by phase 1, 2, 3; None where no meter is good.
         voltages_pu: by node, good meters only.
+        known: what each state rests on.
     """
 
     taps: Mapping[str, int] = field(default_factory=dict)
@@ -43,6 +45,7 @@ class Measured:
     head_p_w: Sequence[float | None] = ()
     head_q_var: Sequence[float | None] = ()
     voltages_pu: Mapping[str, float] = field(default_factory=dict)
+    known: Known = field(default_factory=Known)
 
 
 @dataclass(frozen=True, slots=True)

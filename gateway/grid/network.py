@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Network:
         loads_va: nominal P + jQ consumed, by bus, all phases.
         sources: bus of every voltage source, by its name.
         ders: bus of every generator, by its name.
+        capacitors: bus of every capacitor, by its name.
     """
 
     base_kv: Mapping[str, float]
@@ -50,3 +51,4 @@ class Network:
     loads_va: Mapping[str, complex]
     sources: Mapping[str, str]
     ders: Mapping[str, str]
+    capacitors: Mapping[str, str] = field(default_factory=dict)

@@ -84,6 +84,9 @@ class _OpenDss(DssHost):
     def voltages_pu(self) -> NDArray[np.float64]:
         return np.array(self._dss.circuit.buses_vmag_pu)
 
+    def voltages_v(self) -> NDArray[np.complex128]:
+        return np.array(self._dss.circuit.buses_volts).view(np.complex128)
+
     def losses_w(self) -> float:
         return float(self._dss.circuit.losses[0])
 

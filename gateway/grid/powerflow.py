@@ -23,7 +23,8 @@ class Solution:
     Attributes:
         converged: False where the voltages below mean nothing.
         voltages_pu: magnitude of every node, shape (nodes,), in the engine's node order; exactly
-            0 where no closed path leads to a live source.
+            0 where no closed path leads to a live source. To ground; where nothing ties the bus
+            to ground, as behind a delta winding, to the next phase: a-b, b-c, c-a.
         losses_w: line and transformer losses.
         head_p_w, head_q_var: flow into the feeder a phase, shape (3,).
     """
@@ -58,6 +59,10 @@ class PowerFlow(Protocol):
     @property
     def open_branches(self) -> frozenset[str]:
         """Branches that are open now."""
+
+    @property
+    def regulators(self) -> tuple[str, ...]:
+        """Names among the taps that a regulator moves; the others are transformers' fixed taps."""
 
     @property
     def taps(self) -> Mapping[str, int]:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from gateway.model.der import Capability, Range
 from gateway.model.reader import PointReader
 
+#: A limit within this share of what is injected is what holds it.
+LIMIT_BITES = 0.03
+
 
 @dataclass(frozen=True, slots=True)
 class DerPoints:
@@ -62,6 +65,20 @@ class DerView:
         if self.der.has("islanded"):
             return self.value("islanded") == 1.0
         return self.der.has("disconnect") and self.value("connected") != 1.0
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a limit or a set point of real power, rather than its source, holds it now."""
+        if self.value("p_enable") == 1.0:
+            return True
+        power_w, limit = self.value("p"), self.value("limit")
+        if power_w is None or limit is None or self.value("limit_enable") != 1.0:
+            return False
+        if self.der.units.get("limit") == "pct":
+            rating_w = self.value("p_setting") or self.value("p_rated_max")
+            limit = math.nan if rating_w is None else limit * rating_w / 100.0
+        # below nothing it is a limit of import
+        return limit >= 0.0 and power_w >= (1.0 - LIMIT_BITES) * limit
 
     def nameplate(self) -> Capability | None:
         """Installed capability; None while the ratings have not been read."""

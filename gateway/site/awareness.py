@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.apps.awareness.config import AwarenessConfig, Injection
+from gateway.apps.awareness.config import AwarenessConfig
 from gateway.site.config import DmsTable
 from gateway.site.cycle import ControlCycle
-from gateway.site.dms import by_phase, check_elements
-from gateway.site.groups import der_points
-from gateway.site.site import Device, Site
+from gateway.site.dms import bindings, check_elements
+from gateway.site.site import Site
 from gateway.site.worker import Step
 
 if TYPE_CHECKING:
@@ -25,19 +23,8 @@ _FIRST_LOOK_S = 10.0
 
 def awareness_config(site: Site, dms: DmsTable) -> AwarenessConfig:
     """Bindings and band of awareness at a site."""
-
-    def bound(role: str) -> tuple[tuple[str, str], ...]:
-        return tuple((row.element, row.source) for row in site.network if row.role == role)
-
-    positions = ((element, f"{device}.closed") for element, device in bound("switch"))
     return AwarenessConfig(
-        taps=bound("regulator"),
-        capacitors=bound("capacitor"),
-        switches=tuple(one for one in positions if one[1] in site.by_id),
-        injections=tuple(_injections(site)),
-        voltages=bound("voltage"),
-        head_p=by_phase(site.network, "head_p"),
-        head_q=by_phase(site.network, "head_q"),
+        bindings=bindings(site),
         excluded_buses=dms.exclude_buses,
         voltage_min_pu=dms.vvo.voltage_min_pu,
         voltage_max_pu=dms.vvo.voltage_max_pu,
@@ -88,17 +75,3 @@ async def run_awareness(cycle: ControlCycle[AwarenessState], period_s: float) ->
     """Look until cancelled, first once the field has had time to answer."""
     await asyncio.sleep(min(period_s, _FIRST_LOOK_S))
     await cycle.run()
-
-
-def _injections(site: Site) -> Iterator[Injection]:
-    for row in site.network:
-        if row.role == "der":
-            yield _injection(row.element, (site.devices[row.source],))
-        elif row.role == "group":
-            yield _injection(row.element, site.members(row.source))
-
-
-def _injection(element: str, devices: tuple[Device, ...]) -> Injection:
-    views = [der_points(device).points for device in devices]
-    powers, reactive = (tuple(points[role] for points in views) for role in ("p", "q"))
-    return Injection(element, powers, reactive)

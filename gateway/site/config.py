@@ -182,6 +182,8 @@ class ForecastTable(Strict):
     Attributes:
         latitude_deg, longitude_deg: north and east positive; without them no clear sky is reckoned.
         tilt_deg, azimuth_deg: of the PV planes: 0 is flat, clockwise from north.
+        irradiance: what points of role ``irradiance`` measure: in the PV's plane, or global
+            horizontal.
         spacing_s: between samples.
         horizon_s: the longest horizon that is scored.
         ask_groups_every_s: how often groups are asked for their own forecast; 0 for never.
@@ -191,6 +193,7 @@ class ForecastTable(Strict):
     longitude_deg: Annotated[float, Field(ge=-180, le=180)] | None = None
     tilt_deg: Annotated[float, Field(ge=0, le=90)] = 0.0
     azimuth_deg: Annotated[float, Field(ge=0, lt=360)] = 180.0
+    irradiance: Literal["plane", "horizontal"] = "plane"
     spacing_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
     horizon_s: Annotated[float, Field(ge=300, le=86_400)] = 14_400.0
     ask_groups_every_s: Annotated[float, Field(ge=0, le=86_400)] = 900.0
@@ -369,10 +372,15 @@ class NetworkRow(Strict):
 
     ``role`` and ``element`` name something of the feeder model; ``source`` is the point that
     measures it (a device for ``der`` and ``switch``, a group for ``group``), ``command`` the point
-    that sets it. ``curtail`` lets VVO limit a DER's real power where nothing else mends a voltage.
+    that sets it. ``curtail`` lets VVO limit the real power of a DER or group where nothing else
+    mends a voltage. ``irradiance`` is a point in W/m2, for the DER or group whose element or id is
+    ``element``, or for all others with ``site``.
     """
 
-    role: Literal["regulator", "capacitor", "switch", "voltage", "head_p", "head_q", "der", "group"]
+    role: Literal[
+        "regulator", "capacitor", "switch", "voltage", "head_p", "head_q", "der", "group",
+        "irradiance",
+    ]  # fmt: skip
     element: str
     source: str
     command: str | None = None

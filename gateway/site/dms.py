@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from gateway.apps.vvo.config import (
     Regulator,
     VvoConfig,
 )
+from gateway.grid.observe import Binding, Bindings, Injection
 from gateway.groups.der_points import DerPoints
 from gateway.model.errors import ConfigError, ConfigIssue
 from gateway.site.config import DmsTable, NetworkRow
 from gateway.site.groups import der_points
-from gateway.site.site import Site
+from gateway.site.site import Device, Site
 from gateway.site.worker import Step
 
 
@@ -41,16 +42,17 @@ def vvo_config(site: Site, dms: DmsTable) -> VvoConfig:
         ),
         ders=tuple(_der(site, row) for row in rows if row.role == "der"),
         groups=tuple(
-            Group(row.element, row.source, vvo.group_by, act=_group_acts(site, row.source))
+            Group(
+                row.element,
+                row.source,
+                vvo.group_by,
+                act=_group_acts(site, row.source, "q_set"),
+                curtail=row.curtail and _group_acts(site, row.source, "limit", "limit_enable"),
+            )
             for row in rows
             if row.role == "group"
         ),
-        switches=tuple(
-            (row.element, f"{row.source}.closed") for row in rows if row.role == "switch"
-        ),
-        voltages=tuple((row.element, row.source) for row in rows if row.role == "voltage"),
-        head_p=by_phase(rows, "head_p"),
-        head_q=by_phase(rows, "head_q"),
+        bindings=bindings(site),
         excluded_buses=dms.exclude_buses,
         dms_id=dms.id,
         mode="act" if vvo.mode == "act" else "advise",
@@ -68,6 +70,24 @@ def vvo_config(site: Site, dms: DmsTable) -> VvoConfig:
         ask_again_s=vvo.ask_again_s,
         budget=Budget(vvo.taps_per_day, vvo.switchings_per_day, vvo.utc_offset_h),
         hunting=Hunting(vvo.hunting_turns, vvo.hunting_window_s, vvo.hunting_rest_s),
+    )
+
+
+def bindings(site: Site) -> Bindings:
+    """What measures a site's feeder: the one account that every application's model is set by."""
+
+    def bound(role: str) -> tuple[Binding, ...]:
+        return tuple((row.element, row.source) for row in site.network if row.role == role)
+
+    positions = ((element, f"{device}.closed") for element, device in bound("switch"))
+    return Bindings(
+        taps=bound("regulator"),
+        capacitors=bound("capacitor"),
+        switches=tuple(one for one in positions if one[1] in site.by_id),
+        injections=tuple(_injections(site)),
+        voltages=bound("voltage"),
+        head_p=_by_phase(site.network, "head_p"),
+        head_q=_by_phase(site.network, "head_q"),
     )
 
 
@@ -172,15 +192,29 @@ def _acts(site: Site, point: str) -> bool:
     return site.by_id[point].spec.act
 
 
-def _group_acts(site: Site, group: str) -> bool:
+def _group_acts(site: Site, group: str, *roles: str) -> bool:
     table = site.file.groups[group]
     if table.backend == "remote":
         return table.act
-    points = (device.point_of("q_set") for device in site.members(group))
+    points = [device.point_of(role) for device in site.members(group) for role in roles]
     return all(point is not None and _acts(site, point) for point in points)
 
 
-def by_phase(rows: Iterable[NetworkRow], role: str) -> tuple[str, ...]:
+def _by_phase(rows: Iterable[NetworkRow], role: str) -> tuple[str, ...]:
     """Points that measure a role, by phase."""
     found = {row.element: row.source for row in rows if row.role == role}
     return tuple(found[phase] for phase in sorted(found))
+
+
+def _injections(site: Site) -> Iterator[Injection]:
+    for row in site.network:
+        if row.role == "der":
+            yield _injection(row.element, (site.devices[row.source],))
+        elif row.role == "group":
+            yield _injection(row.element, site.members(row.source))
+
+
+def _injection(element: str, devices: tuple[Device, ...]) -> Injection:
+    views = [der_points(device).points for device in devices]
+    powers, reactive = (tuple(points[role] for points in views) for role in ("p", "q"))
+    return Injection(element, powers, reactive)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.model.errors import ConfigError, ConfigIssue
-from gateway.profiles.text import TomlText, read_toml
-from gateway.profiles.validate import Strict, validate_toml
+from gateway.model.errors import ConfigIssue
+from gateway.profiles.validate import Strict
+from gateway.site.case_file import CaseOf, FeederFile, no_file, read_case, twice
 
 
 class CaseSource(Strict):
@@ -47,8 +46,8 @@ class CaseMicrogrid(Strict):
     poi: Literal["late", "first", "stuck"] = "late"
 
 
-class FlisrCaseFile(Strict):
-    """A case; ``feeder`` is a ``.dss`` master, relative to the case file.
+class FlisrCaseFile(FeederFile):
+    """A case.
 
     Attributes:
         switches: lines that switch; ``all`` is every line, each with a switch at both ends.
@@ -61,7 +60,6 @@ class FlisrCaseFile(Strict):
         coordinates: ``bus,x,y`` rows for drawings, relative to the case file.
     """
 
-    feeder: str
     switches: Literal["all"] | tuple[str, ...]
     breakers: Annotated[tuple[str, ...], Field(min_length=1)]
     regulators: Literal["neutral", "settled"] = "settled"
@@ -77,18 +75,7 @@ class FlisrCaseFile(Strict):
     microgrid: tuple[CaseMicrogrid, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FlisrCase:
-    """A case that was checked by itself; ``text`` knows where its keys stand."""
-
-    path: Path
-    text: TomlText
-    file: FlisrCaseFile
-
-    @property
-    def master(self) -> Path:
-        """The feeder file."""
-        return self.path.parent / self.file.feeder
+FlisrCase = CaseOf[FlisrCaseFile]
 
 
 def load_flisr_case(path: Path) -> FlisrCase:
@@ -97,16 +84,7 @@ def load_flisr_case(path: Path) -> FlisrCase:
     Raises:
         ConfigError: with every fault found, each with file, line, column and what to do.
     """
-    text = read_toml(path)
-    issues: list[ConfigIssue] = []
-    file = validate_toml(FlisrCaseFile, text, issues)
-    if file is None:
-        raise ConfigError(issues)
-    case = FlisrCase(path, text, file)
-    issues += _faults(case)
-    if issues:
-        raise ConfigError(issues)
-    return case
+    return read_case(path, FlisrCaseFile, _faults)
 
 
 def changes(case: FlisrCase) -> tuple[str, ...]:
@@ -122,23 +100,16 @@ def changes(case: FlisrCase) -> tuple[str, ...]:
 
 def _faults(case: FlisrCase) -> Iterator[ConfigIssue]:
     file, text = case.file, case.text
-    paths = {"feeder": file.feeder, "coordinates": file.coordinates}
-    for key, name in paths.items():
-        if name is not None and not (case.path.parent / name).is_file():
-            message = f"{key} {name!r} is not a file"
-            yield text.issue((key,), message, "give a path from the case file")
+    for key, name in (("feeder", file.feeder), ("coordinates", file.coordinates)):
+        yield from no_file(case, key, name)
     if file.switches != "all":
         for breaker in file.breakers:
             if breaker not in file.switches:
                 message = f"breaker {breaker!r} is no switch of the case"
                 yield text.issue(("breakers",), message, "name one of the switches")
-    named = {
-        "source": [row.name.lower() for row in file.source],
-        "der": [row.name.lower() for row in file.der],
-        "microgrid": [row.name.lower() for row in file.microgrid],
-    }
-    for key, names in named.items():
-        for number, name in enumerate(names):
-            if name in names[:number]:
-                message = f"there is another {key} {name!r}"
-                yield text.issue((key, number, "name"), message, "give each a name of its own")
+    for key, rows in (
+        ("source", file.source),
+        ("der", file.der),
+        ("microgrid", file.microgrid),
+    ):
+        yield from twice(text, key, key, [row.name for row in rows])

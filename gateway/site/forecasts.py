@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from gateway.model.der import Range
 from gateway.model.reader import PointReader
 from gateway.site.config import DmsTable, ForecastTable
 from gateway.site.groups import der_points
+from gateway.site.maps import SITE
 from gateway.site.site import Site
 
 #: The feeder's load among the sources; no point and no group has such a name.
@@ -31,14 +32,27 @@ _OWN_INTERVAL_S = 900.0
 _MOST_INTERVALS = 288
 
 Ask = Callable[[GroupRequest], Awaitable[GroupReply]]
-#: Present value and what bounds it, either None where it is not known.
-_Look = Callable[[], tuple[float | None, Range | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Present value and what bounds it, either None where it is not known; whether it is held."""
+
+    value: float | None
+    bounds: Range | None = None
+    limited: bool = False
+
+
+_Look = Callable[[], _Seen]
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
+    """``irradiance`` is the point that measures its sun, None where none does."""
+
     forecaster: Forecaster
     look: _Look
+    irradiance: str | None
 
 
 class SiteForecasts:
@@ -68,14 +82,16 @@ class SiteForecasts:
         ask: Ask,
         clock: Clock,
     ) -> None:
-        self._table, self._dms_id = dms.forecast, dms.id
+        self._table, self._dms_id, self._store = dms.forecast, dms.id, store
         self._ask, self._clock, self._groups = ask, clock, groups
         self._book = ScoreBook()
         self.scores = ScoreFile(site.data_folder / "forecast.sqlite")
         self.scores.load(self._book)
         self._of_element = dict(_elements(site))
+        lit = {row.element: row.source for row in site.network if row.role == "irradiance"}
+        lit = {self._of_element.get(element, element): point for element, point in lit.items()}
         self._sources = {
-            name: _Source(self._forecaster(name), look)
+            name: _Source(self._forecaster(name), look, lit.get(name, lit.get(SITE)))
             for name, look in _looks(site, store, groups, self._of_element)
         }
         self._messages = 0
@@ -91,7 +107,10 @@ class SiteForecasts:
         """Sample and score one source after the other, so that whoever calls may pause between."""
         now_ms = self._clock.utc_ms()
         for name, source in self._sources.items():
-            source.forecaster.observe(now_ms, *source.look())
+            seen = source.look()
+            source.forecaster.observe(
+                now_ms, seen.value, seen.bounds, self._sun(source), limited=seen.limited
+            )
             yield name
         self.scores.save(self._book.take_new())
 
@@ -125,7 +144,15 @@ class SiteForecasts:
     def present(self, source: str) -> float | None:
         """The newest sample of a source; None without one."""
         found = self._sources.get(source)
-        return None if found is None else found.forecaster.history.last
+        return None if found is None else found.forecaster.present
+
+    def unread_w(self, now_ms: int) -> dict[str, float]:
+        """Real power, by element, of DERs and groups that cannot be read but can be forecast."""
+        unread = {
+            e: source for e, source in self._of_element.items() if self.present(source) is None
+        }
+        found = {e: self.predict(s, now_ms, self._table.spacing_s) for e, s in unread.items()}
+        return {element: one.nominal for element, one in found.items() if one is not None}
 
     def knows_more(self, source: str, now_ms: int, ahead_s: float) -> bool:
         """Whether anything but the present's going on can be said of a source then."""
@@ -180,12 +207,20 @@ class SiteForecasts:
             await asyncio.sleep(self._table.ask_groups_every_s)
             await self.ask_groups()
 
+    def _sun(self, source: _Source) -> float | None:
+        """Irradiance of a source now; None where it is not measured or not good."""
+        if source.irradiance is None:
+            return None
+        measured = self._store[source.irradiance]
+        return measured.value if measured.is_good else None
+
     def _horizons(self) -> list[int]:
         shortest_s, longest_s = self._table.spacing_s, self._table.horizon_s
         return [h for h in _HORIZONS_S if shortest_s <= h <= longest_s]
 
     def _forecaster(self, name: str) -> Forecaster:
         place = None if name == LOAD else _place(self._table)
+        flat = self._table.irradiance == "horizontal"
         return Forecaster(
             name,
             Quantity.ACTIVE_POWER,
@@ -193,6 +228,7 @@ class SiteForecasts:
             self._horizons(),
             self._book,
             place,
+            replace(place, tilt_deg=0.0) if place is not None and flat else None,
         )
 
 
@@ -217,7 +253,10 @@ def _looks(
     groups: Mapping[str, Group],
     elements: Mapping[str, str],
 ) -> Iterator[tuple[str, _Look]]:
-    found: dict[str, _Look] = {name: partial(_group_power, group) for name, group in groups.items()}
+    found: dict[str, _Look] = {}
+    for name, group in groups.items():
+        views = [DerView(der_points(device), store) for device in site.members(name)]
+        found[name] = partial(_group_power, group, views)
     for row in site.network:
         if row.role == "der":
             view = DerView(der_points(site.devices[row.source]), store)
@@ -229,23 +268,23 @@ def _looks(
         yield LOAD, partial(_load, store, head, injections)
 
 
-def _group_power(group: Group) -> tuple[float | None, Range | None]:
+def _group_power(group: Group, views: Iterable[DerView]) -> _Seen:
     present = group.present(Quantity.ACTIVE_POWER)
     known = group.ranges(Quantity.ACTIVE_POWER)
-    return present.value if present.good else None, None if known is None else known.nameplate
+    bounds = None if known is None else known.nameplate
+    limited = any(view.is_limited for view in views)
+    return _Seen(present.value if present.good else None, bounds, limited)
 
 
-def _der_power(view: DerView) -> tuple[float | None, Range | None]:
+def _der_power(view: DerView) -> _Seen:
     plate = view.nameplate()
-    return view.value("p"), None if plate is None else plate.power_w
+    return _Seen(view.value("p"), None if plate is None else plate.power_w, view.is_limited)
 
 
-def _load(
-    store: PointReader, head: Iterable[str], injections: Iterable[_Look]
-) -> tuple[float | None, Range | None]:
+def _load(store: PointReader, head: Iterable[str], injections: Iterable[_Look]) -> _Seen:
     """What the feeder's consumers draw and its losses: the head's flow and every injection."""
     measured = [store[point] for point in head]
     flows = [one.value if one.is_good else None for one in measured]
-    values = [*flows, *(look()[0] for look in injections)]
+    values = [*flows, *(look().value for look in injections)]
     known = [value for value in values if value is not None]
-    return (math.fsum(known) if len(known) == len(values) else None), None
+    return _Seen(math.fsum(known) if len(known) == len(values) else None)

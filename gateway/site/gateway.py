@@ -301,7 +301,10 @@ class Gateway:
             return None
         worker = StepWorker(awareness_factory(self.site, dms, dms.model))
         ask, state, period_s = self._asking(dms.id), awareness_state(), dms.awareness.period_s
-        return ControlCycle(period_s, worker, state, self.store, self.router, ask, self.clock)
+        cycle = ControlCycle(period_s, worker, state, self.store, self.router, ask, self.clock)
+        if (known := self.forecasts) is not None:
+            cycle.forecast = lambda image: known.unread_w(image.taken_ms)
+        return cycle
 
     def _site_forecasts(self) -> SiteForecasts | None:
         dms = self.site.file.dms

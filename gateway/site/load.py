@@ -59,12 +59,20 @@ def load_site(folder: Path) -> Site:
         if file.dms
         else ()
     )
+    if any(row.role == "irradiance" for row in network) and not _has_place(file):
+        message = "irradiance says nothing of a plant whose place is not known"
+        remedy = "add latitude_deg and longitude_deg to [dms.forecast]"
+        issues.append(text.issue(("dms", "forecast"), message, remedy))
     if file.dms and file.dms.model and not (folder / file.dms.model).is_file():
         message = f"model {file.dms.model!r} is not a file"
         issues.append(text.issue(("dms", "model"), message, "give a path from the site folder"))
     if issues:
         raise ConfigError(issues)
     return Site(folder, file, devices, points, modbus_map, network, by_id, dnp3_map)
+
+
+def _has_place(file: SiteFile) -> bool:
+    return file.dms is not None and file.dms.forecast.latitude_deg is not None
 
 
 def _salvage(text: TomlText) -> SiteFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,8 @@ from gateway.site.config import ModbusMapRow, NetworkRow
 from gateway.site.site import SitePoint
 
 Row = TypeVar("Row", bound=BaseModel)
+#: Unit of irradiance points, and the element of one that is for all plants without their own.
+IRRADIANCE_UNIT, SITE = "W/m2", "site"
 
 
 def load_modbus_map(
@@ -58,7 +60,11 @@ def load_network(
         "group": (groups, "group"),
     }
 
+    lit: list[tuple[CsvRow, NetworkRow]] = []
+
     def check(row: CsvRow, parsed: NetworkRow) -> None:
+        if parsed.role == "irradiance":
+            lit.append((row, parsed))
         names, word = known.get(parsed.role, (points, "point"))
         if parsed.source not in names:
             remedy = f"name a {word} of this site"
@@ -71,7 +77,24 @@ def load_network(
                 message = f"{parsed.command} is {commanded.spec.kind}, it takes no commands"
                 issues.append(row.issue("command", message, "name an AO or BO point"))
 
-    return load_rows(path, NetworkRow, (("role", "element", "source"), ("command",)), check, issues)
+    optional = ("command", "curtail")
+    rows = load_rows(path, NetworkRow, (("role", "element", "source"), optional), check, issues)
+    plants = {row.element for row in rows if row.role in ("der", "group")}
+    for row, parsed in lit:
+        issues += _irradiance_faults(row, parsed, {SITE, *plants, *groups}, points)
+    return rows
+
+
+def _irradiance_faults(
+    row: CsvRow, parsed: NetworkRow, known: Collection[str], points: Mapping[str, SitePoint]
+) -> Iterator[ConfigIssue]:
+    if parsed.element not in known:
+        message = f"irradiance is for no DER or group {parsed.element!r}"
+        yield row.issue("element", message, f"name one of this table, a group, or {SITE!r}")
+    point = points.get(parsed.source)
+    if point is not None and point.spec.unit != IRRADIANCE_UNIT:
+        message = f"{parsed.source} is in {point.spec.unit!r}"
+        yield row.issue("source", message, f"name a point in {IRRADIANCE_UNIT}")
 
 
 def load_rows(

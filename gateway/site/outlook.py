@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.apps.vvo.horizon import Ahead, Horizon
+from gateway.apps.vvo.horizon import Ahead, Expected
 from gateway.points.image import ProcessImage
 from gateway.site.forecasts import LOAD, SiteForecasts
 
@@ -11,7 +11,7 @@ _LEAST_LOAD, _MOST_LOAD = 0.2, 5.0
 
 
 class Outlook:
-    """Makes horizons of the site's forecasts.
+    """Says what the site's forecasts expect.
 
     Args:
         forecasts: of the load, DERs and groups.
@@ -22,10 +22,12 @@ class Outlook:
         self._forecasts = forecasts
         self._ahead_s = [step_s * number for number in range(1, steps + 1)]
 
-    def __call__(self, image: ProcessImage) -> Horizon:
-        """The horizon; empty while of the load no more is known than its present."""
-        steps = [self._step(image.taken_ms, ahead_s) for ahead_s in self._ahead_s]
-        return tuple(step for step in steps if step is not None) if all(steps) else ()
+    def __call__(self, image: ProcessImage) -> Expected:
+        """No steps while of the load no more is known than its present."""
+        found = [self._step(image.taken_ms, ahead_s) for ahead_s in self._ahead_s]
+        steps = tuple(step for step in found if step is not None)
+        now_w = self._forecasts.unread_w(image.taken_ms)
+        return Expected(steps if len(steps) == len(found) else (), now_w)
 
     def _step(self, now_ms: int, ahead_s: float) -> Ahead | None:
         forecasts = self._forecasts

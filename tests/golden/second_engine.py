@@ -19,11 +19,17 @@ for edit in asked["edits"]:
 for command in ("set controlmode=off", "set maxiterations=100", "set tolerance=1e-8", "solve"):
     dss.text(command)
 low, high = asked["band"]
-volts = {
-    name.lower(): volt
-    for name, volt in zip(dss.circuit.nodes_names, dss.circuit.buses_vmag_pu, strict=True)
-    if name.lower().partition(".")[0] not in asked["excluded"]
-}
+names = [name.lower() for name in dss.circuit.nodes_names]
+volts = dict(zip(names, dss.circuit.buses_vmag_pu, strict=True))
+if asked["between"]:  # a feeder without ground: from each phase to the next
+    parts = dss.circuit.buses_volts
+    phasors = dict(zip(names, map(complex, parts[::2], parts[1::2]), strict=True))
+    for name in names:
+        bus, _, phase = name.partition(".")
+        dss.circuit.set_active_bus(bus)
+        other = phasors[f"{bus}.{int(phase) % 3 + 1}"]
+        volts[name] = abs(phasors[name] - other) / (1e3 * 3.0**0.5 * dss.bus.kv_base)
+volts = {n: volt for n, volt in volts.items() if n.partition(".")[0] not in asked["excluded"]}
 found = {
     "power_kw": -dss.circuit.total_power[0],
     "losses_kw": dss.circuit.losses[0] / 1e3,

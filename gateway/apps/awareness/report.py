@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.grid.known import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,7 @@ class Violation:
         modelled_pu: by the model alone.
         measured_pu: by a good meter; None where there is none.
         since_ms: UTC ms of the first look that found it.
+        doubt: the unknown state that a modelled voltage rests on; empty where there is none.
     """
 
     node: str
@@ -21,16 +25,23 @@ class Violation:
     modelled_pu: float
     measured_pu: float | None
     since_ms: int
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """A branch with a rating; ``since_ms`` says since when it is above it, None where it is not."""
+    """A branch with a rating.
+
+    Attributes:
+        since_ms: since when it is above its rating; None where it is not.
+        doubt: the unknown state that it rests on; empty where there is none.
+    """
 
     branch: str
     loading_pct: float
     rating_a: float
     since_ms: int | None
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,7 @@ class Unsupplied:
         buses: how many it has.
         load_kw: what it would draw, by the model's loads as last fitted.
         ders: DERs in it.
+        doubt: the unknown state that this rests on; empty where there is none.
     """
 
     zone: str
@@ -49,6 +61,7 @@ class Unsupplied:
     load_kw: float
     ders: tuple[str, ...]
     since_ms: int
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,7 @@ class Headroom:
         hosting_limit, load_limit: what is met first: a node, a branch or ``power flow``; empty
             where nothing is met up to the most that was looked at.
         time_ms: when it was found.
+        doubt: the unknown state that it rested on then; empty where there was none.
     """
 
     bus: str
@@ -68,6 +82,7 @@ class Headroom:
     load_kw: float
     load_limit: str
     time_ms: int
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,8 @@ class Report:
         voltage_imbalance_pct: largest deviation from the phases' mean at a three-phase bus.
         head_imbalance_pct: the same of the head's real power.
         islands: parts that the open switches leave, supplied or not.
+        rests_on: how many states of the model are measured, forecast, assumed and unknown.
+        not_measured: those states, unknown ones first.
     """
 
     time_ms: int
@@ -142,3 +159,5 @@ class Report:
     headroom: tuple[Headroom, ...] = ()
     meters: tuple[Meter, ...] = ()
     quality: Quality = Quality(None, None, "unknown")
+    rests_on: Mapping[str, int] = field(default_factory=dict)
+    not_measured: tuple[State, ...] = ()

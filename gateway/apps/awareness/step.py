@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,19 +23,20 @@ from gateway.apps.awareness.limits import (
     voltage_key,
 )
 from gateway.apps.awareness.meters import Seen, judge, quality, watch
-from gateway.apps.awareness.present import measured
 from gateway.apps.awareness.report import Headroom, Report
 from gateway.apps.awareness.supply import unsupplied
 from gateway.apps.decision import Decision
 from gateway.grid.estimate import Estimate, Measured, fit
+from gateway.grid.known import Basis, Doubts, Known, doubts, with_file
 from gateway.grid.network import Network
+from gateway.grid.observe import observe
 from gateway.grid.powerflow import PowerFlow
 from gateway.grid.topology import islands, zones
 from gateway.groups.messages import GroupReply
 from gateway.points.image import ProcessImage
 
 #: Rows kept of each table: the report goes over the wire at every look at the status.
-_MOST_VIOLATIONS, _MOST_LOADINGS, _MOST_METERS, _MOST_ZONES = 50, 10, 50, 50
+_MOST_VIOLATIONS, _MOST_LOADINGS, _MOST_METERS, _MOST_ZONES, _MOST_STATES = 50, 10, 50, 50, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Awareness:
         self._model = model
         self._network = network
         self._probes = dict(probes)
-        self._zones = zones(network, [element for element, _ in config.switches])
+        self._zones = zones(network, [element for element, _ in config.bindings.switches])
         buses = [node.partition(".")[0] for node in model.nodes]
         self._judged = np.array([bus not in config.excluded_buses for bus in buses])
         self._nodes = [n for n, own in zip(model.nodes, self._judged, strict=True) if own]
@@ -90,6 +92,7 @@ class Awareness:
         replies: Sequence[GroupReply],  # noqa: ARG002 - as every application
         state: AwarenessState,
         now_ms: int,
+        forecast_w: Mapping[str, float] = MappingProxyType({}),
     ) -> Decision[AwarenessState]:
         """Look at the feeder; the report is in the state.
 
@@ -98,9 +101,9 @@ class Awareness:
             replies: none are asked for.
             state: what the last look gave back.
             now_ms: UTC ms.
+            forecast_w: real power of DERs that cannot be read now, by element.
         """
-        config = self._config
-        present = measured(config, image)
+        present = observe(self._config.bindings, image, forecast_w=forecast_w)
         estimate = fit(self._model, present, state.multipliers)
         if not estimate.solution.converged:
             # loads fitted to a solution that is none would spoil every look to come
@@ -112,14 +115,25 @@ class Awareness:
             multipliers=estimate.multipliers,
             meters=watch(state.meters, estimate.errors_pu),
         )
-        report = self._report(present, estimate, state, now_ms)
-        state = replace(self._headroom(estimate, state, now_ms), since=_since(report))
+        known = with_file(
+            present.known, self._model.regulators, self._model.capacitors, self._network.ders
+        )
+        doubt = doubts(
+            known,
+            self._network,
+            self._model.nodes,
+            self._model.open_branches,
+            present.voltages_pu.keys(),
+        )
+        report = self._doubted(self._report(present, estimate, state, now_ms), doubt, known)
+        state = replace(self._headroom(estimate, state, doubt, now_ms), since=_since(report))
         state = replace(state, report=_short(report, state.headroom))
         notes: dict[str, float | str] = {
             "nodes_out": float(report.nodes_out),
             "overloads": float(report.overloads),
             "losses_kw": round(report.losses_kw, 2),
             "model": report.quality.grade,
+            "unknown": float(report.rests_on["unknown"]),
         }
         return Decision((), (), alarms(report), state, notes)
 
@@ -171,7 +185,28 @@ class Awareness:
             quality=quality(seen, _head_error_w(present, estimate)),
         )
 
-    def _headroom(self, estimate: Estimate, state: AwarenessState, now_ms: int) -> AwarenessState:
+    def _doubted(self, report: Report, doubt: Doubts, known: Known) -> Report:
+        """The report with what each part of it rests on."""
+
+        def branch(name: str) -> str:
+            return next(filter(None, map(doubt.at, self._network.branches[name].ends)), "")
+
+        return replace(
+            report,
+            violations=tuple(replace(v, doubt=doubt.of(v.node)) for v in report.violations),
+            loadings=tuple(replace(one, doubt=branch(one.branch)) for one in report.loadings),
+            unsupplied=tuple(replace(one, doubt=doubt.at(one.zone)) for one in report.unsupplied),
+            rests_on=known.counts(),
+            not_measured=tuple(
+                state
+                for basis in (Basis.UNKNOWN, Basis.FORECAST, Basis.ASSUMED)
+                for state in known.of(basis)
+            ),
+        )
+
+    def _headroom(
+        self, estimate: Estimate, state: AwarenessState, doubt: Doubts, now_ms: int
+    ) -> AwarenessState:
         """Find the headroom of the buses whose turn it is."""
         buses = list(self._probes)
         if not buses:
@@ -185,7 +220,8 @@ class Awareness:
             bus = buses[number % len(buses)]
             probes = self._probes[bus]
             (hosting_w, above), (load_w, below) = (search.find(probes, sign) for sign in (1, -1))
-            found[bus] = Headroom(bus, hosting_w / 1e3, above, load_w / 1e3, below, now_ms)
+            why = doubt.at(bus) or doubt.of(above) or doubt.of(below)
+            found[bus] = Headroom(bus, hosting_w / 1e3, above, load_w / 1e3, below, now_ms, why)
         return replace(state, headroom=found, turn=(state.turn + count) % len(buses))
 
 
@@ -197,6 +233,7 @@ def _short(report: Report, headroom: Mapping[str, Headroom]) -> Report:
         loadings=report.loadings[:_MOST_LOADINGS],
         unsupplied=report.unsupplied[:_MOST_ZONES],
         meters=report.meters[:_MOST_METERS],
+        not_measured=report.not_measured[:_MOST_STATES],
         headroom=tuple(headroom.values()),
     )
 

@@ -25,6 +25,8 @@ OWN = "own"
 #: A source's own forecast is clearly worse with an error so many times ours and so much of its
 #: nameplate more, over so many samples.
 CLEARLY_WORSE, CLEARLY_MORE, CLEARLY_SAMPLES = 1.2, 0.01, 40
+#: What is noted of a band that no past error stands behind.
+UNSEEN = "too few errors seen: all it can give"
 #: Forecasts made for scoring within one horizon; those made more often say nothing new.
 _PER_HORIZON = 4
 _PENDING = 4 * _PER_HORIZON
@@ -39,7 +41,7 @@ class Prediction:
         nominal: in the source's unit.
         band: where it will be with 80 % confidence; None where nothing is known of that.
         model: whose forecast it is.
-        note: why not the source's own, where it sent one.
+        note: why not the source's own, where it sent one; or that its band is all it can give.
     """
 
     time_ms: int
@@ -73,6 +75,11 @@ class Forecaster:
         horizons_s: at which forecasts are scored, ascending.
         book: where scores are kept.
         place: of a source that may be PV; None where it is not, or not known where.
+        sensor: of the irradiance measured for it; its own plane where None.
+
+    Attributes:
+        history: its samples; a gap where a limit hid what it could give.
+        present: the newest measured value, whatever held it; None where that was not good.
     """
 
     def __init__(
@@ -83,9 +90,11 @@ class Forecaster:
         horizons_s: Sequence[int],
         book: ScoreBook,
         place: Place | None = None,
+        sensor: Place | None = None,
     ) -> None:
         self.source = source
         self.history = History(spacing_s)
+        self.present: float | None = None
         self.own: Forecast | None = None
         self.bounds: Range | None = None
         self._quantity = quantity
@@ -93,21 +102,39 @@ class Forecaster:
         self._book = book
         self._horizons = {horizon_s: _Horizon() for horizon_s in horizons_s}
         # the first that answers is taken until it has scores to be judged by
-        sky: list[Model] = [] if place is None else [ClearSky(place, spacing_s)]
+        self._sky = None if place is None else ClearSky(place, spacing_s, sensor)
+        sky: list[Model] = [] if self._sky is None else [self._sky]
         self._models = [*sky, DayProfile(self.history), Persistence(self.history)]
 
-    def observe(self, now_ms: int, value: float | None, bounds: Range | None) -> None:
+    def observe(
+        self,
+        now_ms: int,
+        value: float | None,
+        bounds: Range | None,
+        irradiance_w_per_m2: float | None = None,
+        *,
+        limited: bool = False,
+    ) -> None:
         """Take the sample of now, score what has come true, and forecast anew for scoring.
+
+        While irradiance says what a limited source could give, its power says nothing: forecasts
+        then are of what it gives if it is let, and none is scored.
 
         Args:
             now_ms: UTC ms; called every ``spacing_s``.
             value: in the source's unit; None where nothing good was measured.
             bounds: what the source can give at all; None where that is not known.
+            irradiance_w_per_m2: in the sensor's plane; None where nothing good was measured.
+            limited: whether something but the sun holds the value.
         """
+        self.present, self.bounds = value, bounds or self.bounds
+        free = None if limited else value
+        if lit := self._lit(now_ms, irradiance_w_per_m2, free):
+            value = free
         self.history.add(value)
-        self.bounds = bounds or self.bounds
         for model in self._models:
-            model.observe(now_ms, value)
+            if model is not self._sky or not lit:
+                model.observe(now_ms, value)
         for horizon_s, under_way in self._horizons.items():
             self._settle(now_ms, value, horizon_s, under_way)
             every_ms = 1000.0 * max(self._spacing_s, horizon_s / _PER_HORIZON)
@@ -125,7 +152,9 @@ class Forecaster:
             return None
         model, note = self._choose(list(claims), horizon_s)
         claim = claims[model]
-        band = self.bounds if claim.band is None or horizon_s is None else claim.band
+        band = claim.band if horizon_s is not None else None
+        if band is None and self.bounds is not None:
+            band, note = self.bounds, note or UNSEEN
         return Prediction(at_ms, claim.value, band, model, note)
 
     def knows_more(self, now_ms: int, ahead_s: float) -> bool:
@@ -147,6 +176,14 @@ class Forecaster:
                 return None
             ends.append(found.band.minimum)
         return min(ends)
+
+    def _lit(self, now_ms: int, irradiance_w_per_m2: float | None, free: float | None) -> bool:
+        """Whether irradiance said how clear it is; what can absorb is no PV plant."""
+        sky, bounds = self._sky, self.bounds
+        if sky is None or irradiance_w_per_m2 is None or (bounds and bounds.minimum < 0.0):
+            return False
+        rating_w = 0.0 if bounds is None else bounds.maximum
+        return sky.observe_sun(now_ms, irradiance_w_per_m2, free, rating_w)
 
     def _claims(
         self, now_ms: int, at_ms: int, horizon_s: int | None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from gateway.grid.observe import Bindings
 
 Aim = Literal["losses", "power", "flatness"]
 
@@ -89,12 +91,14 @@ class Group:
     Attributes:
         group_id: who is asked.
         ask: by which function its reactive power is set.
+        curtail: whether its real power may be limited where nothing else mends a voltage.
     """
 
     element: str
     group_id: str
     ask: Literal["q", "pf", "curve"] = "q"
     act: bool = True
+    curtail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +130,7 @@ class VvoConfig:
     """Bindings, bands and costs.
 
     Attributes:
-        switches: (line of the model, point that is 1 while it is closed).
-        voltages: (node of the model, point in pu).
-        head_p, head_q: points of the head's flow a phase 1, 2, 3; empty where not metered.
+        bindings: what measures the feeder, its controls, DERs and groups among it.
         excluded_buses: buses whose voltage is not the feeder's to hold.
         margin_pu: kept free inside the band, for what the model does not know.
         objective: what is least where every voltage is inside: ``losses``, ``power``, or how far
@@ -149,10 +151,7 @@ class VvoConfig:
     capacitors: tuple[Capacitor, ...] = ()
     ders: tuple[Der, ...] = ()
     groups: tuple[Group, ...] = ()
-    switches: tuple[tuple[str, str], ...] = ()
-    voltages: tuple[tuple[str, str], ...] = ()
-    head_p: tuple[str, ...] = ()
-    head_q: tuple[str, ...] = ()
+    bindings: Bindings = field(default_factory=Bindings)
     excluded_buses: tuple[str, ...] = ("sourcebus",)
     dms_id: str = "dms"
     mode: Literal["advise", "act"] = "advise"

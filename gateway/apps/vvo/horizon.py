@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,8 +31,20 @@ class Ahead:
     powers_w: Mapping[str, float]
 
 
-#: Steps ahead, evenly spaced, the nearest first.
-Horizon = tuple[Ahead, ...]
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is forecast.
+
+    Attributes:
+        steps: ahead, evenly spaced, the nearest first; empty where nothing is.
+        now_w: real power, by element, of DERs that cannot be read now.
+    """
+
+    steps: tuple[Ahead, ...] = ()
+    now_w: Mapping[str, float] = field(default_factory=dict)
+
+
+NOTHING = Expected()
 
 
 def over_horizon(

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from gateway.apps.decision import Alarm, Decision
 from gateway.apps.vvo.config import VvoConfig
-from gateway.apps.vvo.horizon import Horizon
+from gateway.apps.vvo.horizon import NOTHING, Expected
 from gateway.apps.vvo.orders import commands
-from gateway.apps.vvo.plant import Movable, movables, shown
+from gateway.apps.vvo.plant import Movable, Seen, movables, shown
 from gateway.apps.vvo.usage import Usage, alarms, observe, resting
+from gateway.grid.observe import observe as observe_feeder
 from gateway.groups.messages import GroupReply
 from gateway.model.command import Command
 from gateway.points.image import ProcessImage
@@ -77,16 +78,17 @@ class MeasuredVvo:
         replies: Sequence[GroupReply],
         state: MeasuredState,
         now_ms: int,
-        horizon: Horizon = (),
+        expected: Expected = NOTHING,
     ) -> Decision[MeasuredState]:
         """Move one control where a voltage is out of band; arguments as of ``Vvo.step``."""
-        del replies, horizon
+        del replies, expected
         config = self._config
         usage = observe(state.usage, shown(config, image), config.budget, config.hunting, now_ms)
         still = resting(usage, now_ms)
-        found = movables(config, image, {}, usage=usage, now_ms=now_ms)
+        injections = observe_feeder(config.bindings, image).injections
+        found = movables(config, Seen(image, injections, usage=usage, now_ms=now_ms))
         controls = tuple(own for own in found if own.control.element not in still)
-        volts = np.array([_value(image.good_value(point)) for _, point in config.voltages])
+        volts = np.array([_value(image.good_value(p)) for _, p in config.bindings.voltages])
         state = replace(_learnt(state, controls, volts, now_ms), usage=usage)
         orders, state = self._orders(controls, volts, state, image, now_ms)
         acting, measured = config.mode == "act", np.isfinite(volts).any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,10 @@ class Objective:
         config: bands and costs.
         model: set and solved for every setting judged.
         controls: what a setting sets, and where each stands now.
-        powers_w: present real power of each ``var`` control's element.
+        powers_w: present real power of each ``var`` or ``watt`` control's element.
         bias_pu: added to modelled voltages, shape (nodes,).
         judged: which nodes count, shape (nodes,).
+        reactive_var: present reactive power of elements that are no ``var`` control.
 
     Attributes:
         limits: the band and what leaving it costs.
@@ -48,11 +50,13 @@ class Objective:
         powers_w: Mapping[str, float],
         bias_pu: Array,
         judged: NDArray[np.bool_],
+        reactive_var: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self._aim = config.objective
         self.middle_pu = (config.voltage_min_pu + config.voltage_max_pu) / 2.0
         self._model = model
         self._powers_w = powers_w
+        self._reactive_var = reactive_var
         self._bias_pu = bias_pu
         self.judged = judged
         self.limits = Limits(
@@ -75,18 +79,20 @@ class Objective:
 
     def apply(self, setting: Setting) -> None:
         """Put a setting on the model."""
-        powers_w, reactive_var = dict(self._powers_w), {}
+        powers_w, reactive_var = dict(self._powers_w), dict(self._reactive_var)
+        injected: dict[str, None] = {}
         for control, value in zip(self.problem.controls, setting, strict=True):
             if control.kind == "tap":
                 self._model.set_tap(control.element, round(value))
             elif control.kind == "switch":
                 self._model.set_capacitor(control.element, closed=value >= 0.5)
-            elif control.kind == "var":
-                reactive_var[control.element] = value
             else:
-                powers_w[control.element] = value
-        for element, value in reactive_var.items():
-            self._model.set_injection(element, powers_w.get(element, 0.0), value)
+                powers = reactive_var if control.kind == "var" else powers_w
+                powers[control.element] = value
+                injected[control.element] = None
+        for element in injected:
+            power_w, var = (powers.get(element, 0.0) for powers in (powers_w, reactive_var))
+            self._model.set_injection(element, power_w, var)
 
     def nodes_outside(self, volts: Array) -> int:
         """How many judged nodes are outside the band; ``volts`` of all nodes, pu."""
@@ -112,3 +118,8 @@ def worth_sending(control: Control, value: float) -> bool:
         return value != control.present
     share = _WORTH_LIMITING if control.kind == "watt" else WORTH_SENDING
     return abs(value - control.present) > share * (control.maximum - control.minimum)
+
+
+def is_whole(control: Control, value: float) -> bool:
+    """Whether a real power is all there is, so that no limit is wanted."""
+    return control.maximum - value <= WORTH_SENDING * control.maximum

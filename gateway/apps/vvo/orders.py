@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from gateway.apps.vvo.config import Der, VvoConfig
-from gateway.apps.vvo.objective import WORTH_SENDING, worth_sending
-from gateway.apps.vvo.plant import Movable, group_injection, rating_va
+from gateway.apps.vvo.objective import is_whole, worth_sending
+from gateway.apps.vvo.plant import Injections, Movable, rating_va
 from gateway.apps.vvo.requests import Poi, ask_reactive_power
-from gateway.groups.messages import Address, GroupReply, GroupRequest
+from gateway.groups.messages import Address, GroupReply, GroupRequest, LimitRequest
 from gateway.model.command import Command, Priority
 from gateway.points.image import ProcessImage
 
@@ -44,7 +44,8 @@ def requests(
     config: VvoConfig,
     moved: Iterable[tuple[Movable, float]],
     replies: Mapping[str, GroupReply],
-    address: Mapping[str, Address],
+    injections: Injections,
+    address: Callable[[str], Address],
     pois: Mapping[str, Poi],
 ) -> Iterator[GroupRequest]:
     """Group functions that bring groups to a setting.
@@ -53,17 +54,23 @@ def requests(
         config: bindings.
         moved: what moves where to, in this order.
         replies: last status a group.
-        address: a fresh address a group id.
+        injections: present W and var of every group.
+        address: makes a fresh address of a group id.
         pois: where each group's element is connected.
     """
     for movable, value in moved:
-        if movable.kind == "group" and worth_sending(movable.control, value):
+        if movable.kind == "group watt":
+            group = config.groups[movable.position]
+            whole_kw = 1e3 * math.floor(value / 1e3)  # up would be out of band again
+            wanted_w = None if is_whole(movable.control, value) else whole_kw
+            yield LimitRequest(address=address(group.group_id), limit_w=wanted_w)
+        elif movable.kind == "group" and worth_sending(movable.control, value):
             group = config.groups[movable.position]
             yield ask_reactive_power(
                 group.ask,
-                address[group.group_id],
+                address(group.group_id),
                 round(value, -2),
-                group_injection(replies.get(group.group_id))[0],
+                injections.get(group.element, (0.0, 0.0))[0],
                 rating_va(group, replies),
                 pois.get(group.element, Poi()),
             )
@@ -94,10 +101,10 @@ def _limit(
     """Limit a DER's real power, or let it go where it may give all it can."""
     curtailment, control = config.ders[movable.position].curtailment, movable.control
     rating = None if curtailment is None else image.good_value(curtailment.rating_w)
-    if curtailment is None or not rating or not worth_sending(control, value):
+    if curtailment is None or not rating:
         return
     enabled = image.good_value(curtailment.enable) == 1.0
-    if control.maximum - value <= WORTH_SENDING * control.maximum:
+    if is_whole(control, value):
         if enabled:
             yield _command(config, movable, curtailment.enable, 0.0, now_ms)
         return

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 
-from gateway.apps.vvo.config import Der, Group, VvoConfig
-from gateway.apps.vvo.curtail import watt_control
+from gateway.apps.vvo.config import Group, VvoConfig
+from gateway.apps.vvo.curtail import GroupLimit, Potential, watt_control
 from gateway.apps.vvo.problem import Control
 from gateway.apps.vvo.usage import Usage, left, price_kw
-from gateway.grid.estimate import Measured
 from gateway.groups.messages import GroupReply, Quantity
+from gateway.model.der import Range
 from gateway.points.image import ProcessImage
+
+_POWERS = (Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,60 +33,64 @@ class Movable:
     kind: str
 
 
-def measured(config: VvoConfig, image: ProcessImage, replies: Mapping[str, GroupReply]) -> Measured:
-    """What the image and the groups' last statuses say of the feeder; what is lost, as last seen.
+#: W and var by element.
+Injections = Mapping[str, tuple[float, float]]
 
-    Head flows and voltages are of good meters only.
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What controls are made of.
+
+    Attributes:
+        image: the frozen points.
+        injections: present W and var of every DER and group.
+        replies: last status a group.
+        refused: groups that are let be.
+        usage: operations of the day, by which an operation has its price.
+        free: what DERs and groups give if they are let, those left out that are not to be
+            limited now.
+        now_ms: UTC ms.
     """
-    taps = {own.element: _last_value(image, own.position) for own in config.regulators}
-    closed = {own.element: _last_value(image, own.closed) for own in config.capacitors}
-    switches = {branch: _last_value(image, point) for branch, point in config.switches}
-    injections = {der.element: injection(image, der) for der in config.ders}
+
+    image: ProcessImage
+    injections: Injections
+    replies: Mapping[str, GroupReply] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    free: Mapping[str, Potential] = field(default_factory=dict)
+    now_ms: int = 0
+
+
+def told(
+    config: VvoConfig, replies: Mapping[str, GroupReply], limits: Mapping[str, GroupLimit]
+) -> dict[str, tuple[float, float]]:
+    """W and var of groups as their last statuses said, where every member stood behind them.
+
+    A limit that a group took after its status bounds the power it had then.
+    """
+    found = {}
     for group in config.groups:
-        injections[group.element] = group_injection(replies.get(group.group_id))
-    volts = {node: image.good_value(point) for node, point in config.voltages}
-    return Measured(
-        taps={element: round(tap) for element, tap in taps.items() if tap is not None},
-        capacitors={name: state >= 0.5 for name, state in closed.items() if state is not None},
-        switches={name: state >= 0.5 for name, state in switches.items() if state is not None},
-        injections=injections,
-        head_p_w=[image.good_value(point) for point in config.head_p],
-        head_q_var=[image.good_value(point) for point in config.head_q],
-        voltages_pu={node: volt for node, volt in volts.items() if volt is not None},
+        reply, limit = replies.get(group.group_id), limits.get(group.group_id)
+        if reply is None or not _measured(reply):
+            continue
+        values = {present.quantity: present.value for present in reply.present}
+        power_w, reactive_var = (values.get(quantity) or 0.0 for quantity in _POWERS)
+        if limit is not None:
+            power_w = limit.bounded(power_w, reply.time_ms)
+        found[group.element] = power_w, reactive_var
+    return found
+
+
+def movables(config: VvoConfig, seen: Seen) -> tuple[Movable, ...]:
+    """Every control that is online and allowed to VVO."""
+    return (
+        *_taps(config, seen),
+        *_switches(config, seen),
+        *_ders(config, seen),
+        *_watts(config, seen),
+        *_groups(config, seen),
+        *_group_watts(config, seen),
     )
-
-
-def injection(image: ProcessImage, der: Der) -> tuple[float, float]:
-    """Present injection of a DER, W and var; the last known where it is lost, else nothing."""
-    power = _last_value(image, der.power)
-    reactive = _last_value(image, der.reactive_power)
-    return power or 0.0, reactive or 0.0
-
-
-def group_injection(reply: GroupReply | None) -> tuple[float, float]:
-    """Injection of a group as its last status said, W and var."""
-    values = {} if reply is None else {p.quantity: p.value for p in reply.present}
-    return values.get(Quantity.ACTIVE_POWER) or 0.0, values.get(Quantity.REACTIVE_POWER) or 0.0
-
-
-def movables(
-    config: VvoConfig,
-    image: ProcessImage,
-    replies: Mapping[str, GroupReply],
-    refused: frozenset[str] = frozenset(),
-    usage: Mapping[str, Usage] = MappingProxyType({}),
-    free_w: Mapping[str, float] = MappingProxyType({}),
-    now_ms: int = 0,
-) -> tuple[Movable, ...]:
-    """Every control that is online and allowed to VVO.
-
-    Groups that refused are let be; an operation has its price by the day's ``usage``; ``free_w``
-    is what DERs give if they are let.
-    """
-    found = [*_taps(config, image, usage, now_ms), *_switches(config, image, usage, now_ms)]
-    found += [*_ders(config, image), *_watts(config, image, free_w)]
-    willing = {group: reply for group, reply in replies.items() if group not in refused}
-    return tuple(found + _groups(config, willing))
 
 
 def shown(config: VvoConfig, image: ProcessImage) -> dict[str, float]:
@@ -124,38 +129,32 @@ def priced(config: VvoConfig, control: Control, known: Usage | None, now_ms: int
     )
 
 
-def _taps(
-    config: VvoConfig, image: ProcessImage, usage: Mapping[str, Usage], now_ms: int
-) -> list[Movable]:
-    found = []
+def _taps(config: VvoConfig, seen: Seen) -> Iterator[Movable]:
+    image = seen.image
     for position, own in enumerate(config.regulators):
         commanded, stands = image.good_value(own.command), image.good_value(own.position)
         if commanded is None or stands is None or not _allowed(config, act=own.act):
             continue
         bounds = own.tap_min, own.tap_max
         control = tap_control(config, own.element, bounds, commanded, stands)
-        control = priced(config, control, usage.get(own.element), now_ms)
-        found.append(Movable(control, position, "regulator"))
-    return found
+        control = priced(config, control, seen.usage.get(own.element), seen.now_ms)
+        yield Movable(control, position, "regulator")
 
 
-def _switches(
-    config: VvoConfig, image: ProcessImage, usage: Mapping[str, Usage], now_ms: int
-) -> list[Movable]:
-    found = []
+def _switches(config: VvoConfig, seen: Seen) -> Iterator[Movable]:
+    image = seen.image
     for position, own in enumerate(config.capacitors):
         commanded = image.good_value(own.command)
         if commanded is None or not _allowed(config, act=own.act):
             continue
         stands, cost_kw = image.good_value(own.closed), config.capacitor_cost_kw
         control = Control(own.element, "switch", 0, 1, commanded, cost_kw, stands)
-        control = priced(config, control, usage.get(own.element), now_ms)
-        found.append(Movable(control, position, "capacitor"))
-    return found
+        control = priced(config, control, seen.usage.get(own.element), seen.now_ms)
+        yield Movable(control, position, "capacitor")
 
 
-def _ders(config: VvoConfig, image: ProcessImage) -> list[Movable]:
-    found = []
+def _ders(config: VvoConfig, seen: Seen) -> Iterator[Movable]:
+    image = seen.image
     for position, der in enumerate(config.ders):
         power = image.good_value(der.power)
         rating = image.good_value(der.rating_va)
@@ -167,37 +166,54 @@ def _ders(config: VvoConfig, image: ProcessImage) -> list[Movable]:
         if not _allowed(config, act=der.act):
             continue
         most = min(reactive_rating, math.sqrt(max(rating**2 - power**2, 0.0)))
-        present = injection(image, der)[1]
+        _, present = seen.injections.get(der.element, (0.0, 0.0))
         if enabled and commanded is not None:
             present = commanded * reactive_rating / 100.0 if der.in_percent else commanded
         wear_kw = config.set_point_cost_kw
         control = Control(der.element, "var", -most, most, present, wear_kw)
-        found.append(Movable(control, position, "der"))
-    return found
+        yield Movable(control, position, "der")
 
 
-def _watts(
-    config: VvoConfig, image: ProcessImage, free_w: Mapping[str, float]
-) -> Iterator[Movable]:
+def _watts(config: VvoConfig, seen: Seen) -> Iterator[Movable]:
     for position, der in enumerate(config.ders):
-        control = watt_control(der, image, free_w)
+        limit = der.curtailment
+        if limit is None or None in (
+            seen.image.good_value(p) for p in (limit.rating_w, limit.enable)
+        ):
+            continue
+        control = watt_control(der.element, seen.free.get(der.element), None)
         if control is not None and _allowed(config, act=der.act):
             yield Movable(control, position, "watt")
 
 
-def _groups(config: VvoConfig, replies: Mapping[str, GroupReply]) -> list[Movable]:
-    found = []
+def _groups(config: VvoConfig, seen: Seen) -> Iterator[Movable]:
     for position, group in enumerate(config.groups):
-        reply = replies.get(group.group_id)
+        reply = seen.replies.get(group.group_id)
         now = reactive_range(reply)
         if reply is None or now is None or not connected(reply) or not _measured(reply):
             continue
-        if not _allowed(config, act=group.act):
+        if group.group_id in seen.refused or not _allowed(config, act=group.act):
             continue
-        present, wear_kw = group_injection(reply)[1], config.set_point_cost_kw
-        control = Control(group.element, "var", *now, present, wear_kw)
-        found.append(Movable(control, position, "group"))
-    return found
+        _, present = seen.injections.get(group.element, (0.0, 0.0))
+        control = Control(group.element, "var", *now, present, config.set_point_cost_kw)
+        yield Movable(control, position, "group")
+
+
+def _group_watts(config: VvoConfig, seen: Seen) -> Iterator[Movable]:
+    for position, group in enumerate(config.groups):
+        reply = seen.replies.get(group.group_id)
+        possible = _real_range(reply)
+        if not group.curtail or possible is None or reply is None or not connected(reply):
+            continue
+        control = watt_control(group.element, seen.free.get(group.element), possible)
+        if control is not None and _allowed(config, act=group.act):
+            yield Movable(control, position, "group watt")
+
+
+def _real_range(reply: GroupReply | None) -> Range | None:
+    """Real power a group can give now, W, where its status said so."""
+    ranges = () if reply is None else reply.ranges
+    return next((r.now for r in ranges if r.quantity is Quantity.ACTIVE_POWER), None)
 
 
 def reactive_range(reply: GroupReply | None) -> tuple[float, float] | None:
@@ -219,7 +235,7 @@ def connected(reply: GroupReply) -> bool:
 def _measured(reply: GroupReply) -> bool:
     """Whether every member stands behind the group's P and Q: a part of a sum is no present."""
     good = {present.quantity for present in reply.present if present.good}
-    return {Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER} <= good
+    return good.issuperset(_POWERS)
 
 
 def rating_va(group: Group, replies: Mapping[str, GroupReply]) -> float:
@@ -234,10 +250,3 @@ def rating_va(group: Group, replies: Mapping[str, GroupReply]) -> float:
 
 def _allowed(config: VvoConfig, *, act: bool) -> bool:
     return act or config.mode == "advise"
-
-
-def _last_value(image: ProcessImage, point: str) -> float | None:
-    if point not in image:
-        return None
-    value = image[point].value
-    return value if math.isfinite(value) else None

@@ -14,7 +14,7 @@ from gateway.grid.dss_engine import DssEngine
 from gateway.groups.messages import DispatchRequest, Present, Quantity
 from gateway.model.point import PointKind, PointSpec
 from gateway.points.store import PointStore
-from tests.unit.vvo.test_step import CONFIG, HEAD, MASTER, PHASES, Plant, status
+from tests.unit.vvo.test_step import BINDINGS, CONFIG, HEAD, MASTER, PHASES, Plant, status
 
 VVO = replace(CONFIG, capacitors=(), objective="power", status_every_s=60.0)
 QUARTER_MS = 900_000
@@ -85,7 +85,12 @@ def day(
     clock, edits: tuple[str, ...], model_edits: tuple[str, ...]
 ) -> tuple[float, list[tuple[int, int]]]:
     """Mean power of a day, kW, and nodes out of band at each step, before and after its cycles."""
-    points = {p for _, p in VVO.voltages} | {*VVO.head_p, *VVO.head_q, "f.cap", "f.cap_cmd"}
+    points = {p for _, p in BINDINGS.voltages} | {
+        *BINDINGS.head_p,
+        *BINDINGS.head_q,
+        "f.cap",
+        "f.cap_cmd",
+    }
     points |= {f"f.{kind}_{phase}" for kind in ("tap", "cmd") for phase in PHASES}
     points |= {"pv.p", "pv.q", "pv.q_set", "pv.q_ena", "pv.mod", "pv.s_rtg", "pv.q_rtg"}
     store = PointStore([PointSpec(p, PointKind.AO, max_age_s=1e9) for p in sorted(points)], clock)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from gateway.apps.awareness.config import AwarenessConfig, Injection
+from gateway.apps.awareness.config import AwarenessConfig
 from gateway.apps.awareness.step import Awareness, AwarenessState
 from gateway.grid.dss_engine import DssEngine
+from gateway.grid.observe import Bindings, Injection
 from gateway.grid.probes import probes
 from gateway.model.point import Measurement, PointKind, PointSpec
 from gateway.model.quality import Quality
@@ -21,7 +22,7 @@ METERS = ("rg60.1", "rg60.2", "rg60.3", "675.1", "675.2", "675.3", "634.1", "634
           "680.1", "680.2", "680.3")  # fmt: skip
 SWITCH = "line.sw671_692"
 PROBED = ("675", "634", "652", "680")
-CONFIG = AwarenessConfig(
+BINDINGS = Bindings(
     taps=tuple((f"reg60{p}", f"tap_{p}") for p in "abc"),
     capacitors=(("cap675", "cap"),),
     switches=((SWITCH, "switch"),),
@@ -29,6 +30,9 @@ CONFIG = AwarenessConfig(
     voltages=tuple((node, f"v.{node}") for node in METERS),
     head_p=tuple(f"p_{p}" for p in "abc"),
     head_q=tuple(f"q_{p}" for p in "abc"),
+)
+CONFIG = AwarenessConfig(
+    bindings=BINDINGS,
     excluded_buses=("sourcebus", "650"),
     headroom_per_cycle=2,
 )
@@ -38,8 +42,8 @@ class Plant:
     """A feeder whose loads are not the model's, measured into points."""
 
     def __init__(self, clock) -> None:
-        points = [p for _, p in (*CONFIG.taps, *CONFIG.capacitors, *CONFIG.switches)]
-        points += [*(p for _, p in CONFIG.voltages), *CONFIG.head_p, *CONFIG.head_q]
+        points = [p for _, p in (*BINDINGS.taps, *BINDINGS.capacitors, *BINDINGS.switches)]
+        points += [*(p for _, p in BINDINGS.voltages), *BINDINGS.head_p, *BINDINGS.head_q]
         points += ["pv1.p", "pv2.p", "pv.q"]
         self.store = PointStore([PointSpec(p, PointKind.AO, max_age_s=1e9) for p in points], clock)
         self.engine = DssEngine(MASTER, HEAD, changes=RATED)

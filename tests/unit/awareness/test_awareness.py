@@ -10,7 +10,7 @@ import pytest
 from gateway.apps.awareness.step import AwarenessState
 from gateway.grid.dss_engine import DssEngine
 from gateway.grid.topology import ends, load_va
-from tests.unit.awareness.feeder import CONFIG, HEAD, MASTER, RATED, SWITCH, Plant, look
+from tests.unit.awareness.feeder import BINDINGS, CONFIG, HEAD, MASTER, RATED, SWITCH, Plant, look
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_power_and_losses_are_the_feeders(plant):
 
 def test_losses_are_the_engines_where_model_and_feeder_are_one(plant):
     """The reference of the published case: taps 9 6 9, nominal loads, 112.391 kW."""
-    blind = replace(CONFIG, head_p=(), head_q=(), injections=())
+    blind = replace(CONFIG, bindings=replace(BINDINGS, head_p=(), head_q=(), injections=()))
     plant.pv_w = 0.0
     report = look(plant, config=blind).state.report
     assert report.losses_kw == pytest.approx(112.391, abs=0.5)
@@ -61,7 +61,7 @@ def test_nodes_out_of_band_are_those_of_the_feeder_and_keep_their_beginning(plan
         if node.split(".")[0] not in ("sourcebus", "650") and not 0.95 <= volt <= 1.05
     }
     metered = {one.node for one in report.violations if one.measured_pu is not None}
-    assert metered == truth & {node for node, _ in CONFIG.voltages}
+    assert metered == truth & {node for node, _ in BINDINGS.voltages}
     # others by the model: all but those within a thousandth of the edge
     edge = {n for n, v in plant.volts.items() if min(abs(v - 0.95), abs(v - 1.05)) < 1e-3}
     assert {one.node for one in report.violations} ^ truth <= edge
@@ -138,7 +138,7 @@ def test_an_open_switch_leaves_its_zone_without_supply(plant):
 
 def test_a_switch_nobody_has_seen_stays_as_the_model_has_it(plant):
     plant.measure()
-    blind = replace(CONFIG, switches=((SWITCH, "no such point"),))
+    blind = replace(CONFIG, bindings=replace(BINDINGS, switches=((SWITCH, "no such point"),)))
     assert look(plant, config=blind).state.report.islands == 1
 
 
@@ -163,7 +163,7 @@ def test_a_lost_meter_is_not_counted_and_its_past_is_kept(plant):
     first = look(plant)
     plant.lost = ("v.675.1",)
     second = look(plant, state=first.state)
-    assert second.state.report.meters_good == len(CONFIG.voltages) - 1
+    assert second.state.report.meters_good == len(BINDINGS.voltages) - 1
     assert second.state.meters["675.1"] == first.state.meters["675.1"]
 
 

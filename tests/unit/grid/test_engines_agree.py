@@ -15,11 +15,12 @@ from tests.unit.grid import settings
 pytest.importorskip("py_dss_interface")
 
 
+FEEDERS = ["ieee13_der", "ieee34", "ieee37", "ieee123", "ieee123_ties", "baran_wu_33"]
 #: What either may leave open at the tolerance they solve to: pu, W, var.
 WITHIN = {"voltages_pu": 1e-5, "head_p_w": 20.0, "head_q_var": 20.0, "losses_w": 20.0}
 
 
-@pytest.mark.parametrize("feeder", ["ieee13_der", "ieee123", "ieee123_ties", "baran_wu_33"])
+@pytest.mark.parametrize("feeder", FEEDERS)
 def test_the_engines_agree_on_random_settings(feeder, tmp_path):
     master = settings.FEEDERS / f"{feeder}.dss"
     engine = DssEngine(master)

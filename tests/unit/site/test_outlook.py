@@ -124,11 +124,11 @@ def field(tmp_path, clock):
 
 
 def test_before_a_day_has_been_seen_nothing_is_looked_ahead_to(field):
-    assert field.live(24) == ()
+    assert field.live(24).steps == ()
 
 
 def test_yesterdays_course_is_what_is_expected(field):
-    horizon = field.live(24 + 5)  # it is four o'clock
+    horizon = field.live(24 + 5).steps  # it is four o'clock
     assert len(horizon) == 4
     assert [step.powers_w["der_pv"] for step in horizon] == [0.0, 100e3, 100e3, 100e3]
     # a load is what the head shows and what DERs and groups give beside it
@@ -137,7 +137,7 @@ def test_yesterdays_course_is_what_is_expected(field):
 
 
 def test_a_gap_yesterday_forecasts_nothing(field):
-    assert field.live(24 + 5, lost=range(6, 8)) == ()
+    assert field.live(24 + 5, lost=range(6, 8)).steps == ()
 
 
 async def test_what_a_group_says_of_itself_is_what_counts(field):

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from gateway.apps.vvo.config import Curtailment, VvoConfig
-from gateway.apps.vvo.curtail import free_powers_w
+from gateway.apps.vvo.curtail import LIFT_AFTER_MS, potentials
 from gateway.apps.vvo.objective import Objective
 from gateway.apps.vvo.plan import plan
-from gateway.apps.vvo.plant import movables
+from gateway.apps.vvo.plant import Seen, movables
 from gateway.apps.vvo.problem import Control
 from gateway.apps.vvo.step import Vvo, VvoState
 from gateway.grid.dss_engine import DssEngine
+from gateway.grid.estimate import Measured
 from gateway.model.point import Measurement, PointKind, PointSpec
 from gateway.model.quality import Quality
 from gateway.points.store import PointStore
@@ -93,15 +94,31 @@ def test_the_limit_goes_before_its_enable_and_comes_off_when_the_sun_is_gone(lim
         show(limited, 4e4 * limit_pct, limit_pct, 1.0)
         held = vvo.step(limited.store.freeze(), (), held.state, cycle * 60_000)
     assert held.notes["nodes_out"] == 0.0
-    assert held.state.free_w["der_pv675"] == 3e6  # what it would give is remembered
+    assert held.state.free["der_pv675"].peak_w == 3e6  # what it would give is remembered
     show(limited, 0.1e6, limit_pct, 1.0)
     over = vvo.step(limited.store.freeze(), (), held.state, 3_600_000)
-    assert over.state.free_w["der_pv675"] == 0.1e6
-    assert not any(c.point == "pv.lim" for c in over.commands)
+    assert over.state.free["der_pv675"].now_w == 0.1e6
+    assert not any(c.point.startswith("pv.lim") for c in over.commands)  # a cloud is no reason
+    later_ms = 3_600_000 + LIFT_AFTER_MS
+    lifted = vvo.step(limited.store.freeze(), (), over.state, later_ms)
+    assert [(c.point, c.value) for c in lifted.commands if c.point.startswith("pv.lim")] == [
+        ("pv.lim_ena", 0.0)
+    ]
+
+
+def test_a_cloud_does_not_make_the_limit_forget_what_the_sun_can_give(limited):
+    config, states = replace(CONFIG, ders=(LIMITED,)), []
+    before = {}
+    for minute, power_w in enumerate((3e6, 1.6e6, 0.1e6, 1.6e6)):
+        show(limited, power_w, 40.0, float(minute > 0))
+        before = potentials(config, limited.store.freeze(), Measured(), {}, before, 60_000 * minute)
+        states.append(before["der_pv675"])
+    assert [own.now_w for own in states] == [3e6, 3e6, 0.1e6, 3e6]
+    assert [own.idle_ms for own in states] == [None, None, 120_000, None]
 
 
 def test_a_der_whose_row_does_not_allow_it_keeps_its_power(limited):
     show(limited, 3e6, 100.0, 0.0)
     image = limited.store.freeze()
-    assert free_powers_w(CONFIG, image, {}) == {}
-    assert not any(own.kind == "watt" for own in movables(CONFIG, image, {}))
+    assert potentials(CONFIG, image, Measured(), {}, {}, 1000) == {}
+    assert not any(own.kind == "watt" for own in movables(CONFIG, Seen(image, {})))

@@ -19,7 +19,7 @@ CYCLE_MS = 10_000
 
 def excess_pu(plant: Plant) -> float:
     volts = plant.volts()
-    metered = np.array([volts[node] for node, _ in BLIND.voltages])
+    metered = np.array([volts[node] for node, _ in BLIND.bindings.voltages])
     return float((np.maximum(metered - 1.05, 0) + np.maximum(0.95 - metered, 0)).sum())
 
 
@@ -59,7 +59,7 @@ def test_the_first_move_of_a_control_is_small_and_its_response_is_what_the_feede
     assert sorted(plant.taps.values()) == [15, 16, 16]
     plant.taps = dict.fromkeys(plant.taps, 16)
     ((_, response),) = run(plant, 2)[0].responses.items()
-    change = [before[node] - after[node] for node, _ in BLIND.voltages]
+    change = [before[node] - after[node] for node, _ in BLIND.bindings.voltages]
     assert response.pu_per_unit == pytest.approx(np.array(change), abs=1e-3)
 
 

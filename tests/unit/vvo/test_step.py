@@ -11,6 +11,7 @@ import pytest
 from gateway.apps.vvo.config import Capacitor, Der, Group, Regulator, VvoConfig
 from gateway.apps.vvo.step import Vvo, VvoState
 from gateway.grid.dss_engine import DssEngine
+from gateway.grid.observe import Bindings, Injection
 from gateway.groups.messages import (
     CurveRequest,
     DispatchRequest,
@@ -33,6 +34,14 @@ MASTER = Path(__file__).resolve().parents[3] / "hil" / "feeders" / "ieee13_der.d
 HEAD = ("Transformer.reg60a", "Transformer.reg60b", "Transformer.reg60c")
 PHASES = "abc"
 METERS = ("rg60.1", "rg60.2", "rg60.3", "675.1", "675.2", "675.3", "634.1", "634.2", "634.3")
+BINDINGS = Bindings(
+    taps=tuple((f"reg60{p}", f"f.tap_{p}") for p in PHASES),
+    capacitors=(("cap675", "f.cap"),),
+    injections=(Injection("der_pv675", ("pv.p",), ("pv.q",)), Injection("der_mg680")),
+    voltages=tuple((node, f"v.{node.replace('.', '_')}") for node in METERS),
+    head_p=tuple(f"f.p_{p}" for p in PHASES),
+    head_q=tuple(f"f.q_{p}" for p in PHASES),
+)
 CONFIG = VvoConfig(
     regulators=tuple(
         Regulator(f"reg60{p}", f"f.tap_{p}", f"f.cmd_{p}", act=True) for p in PHASES
@@ -43,9 +52,7 @@ CONFIG = VvoConfig(
             "pv.s_rtg", "pv.q_rtg", act=True),
     ),
     groups=(Group("der_mg680", "mg"),),
-    voltages=tuple((node, f"v.{node.replace('.', '_')}") for node in METERS),
-    head_p=tuple(f"f.p_{p}" for p in PHASES),
-    head_q=tuple(f"f.q_{p}" for p in PHASES),
+    bindings=BINDINGS,
     excluded_buses=("sourcebus", "650"),
     mode="act",
 )  # fmt: skip
@@ -94,7 +101,7 @@ class Plant:
 
 @pytest.fixture
 def plant(clock):
-    points = {p for _, p in CONFIG.voltages} | {*CONFIG.head_p, *CONFIG.head_q}
+    points = {p for _, p in BINDINGS.voltages} | {*BINDINGS.head_p, *BINDINGS.head_q}
     points |= {f"f.{kind}_{phase}" for kind in ("tap", "cmd") for phase in PHASES}
     points |= {"f.cap", "f.cap_cmd", "pv.p", "pv.q", "pv.q_set", "pv.q_ena", "pv.mod"}
     points |= {"pv.s_rtg", "pv.q_rtg"}
@@ -169,7 +176,7 @@ def test_nothing_moves_where_nothing_is_to_gain(plant):
 
 
 def test_no_voltage_meter_means_hold(plant):
-    plant.measure(lost=tuple(point for _, point in CONFIG.voltages))
+    plant.measure(lost=tuple(point for _, point in BINDINGS.voltages))
     decision = app().step(plant.store.freeze(), (status(),), VvoState(), 1000)
     assert decision.commands == ()
     raised = {alarm.source for alarm in decision.alarms if alarm.active}
@@ -347,3 +354,19 @@ def test_no_plan_rests_on_a_tap_changer_that_does_not_follow(plant):
     assert {"f.cmd_b", "f.cmd_c"} & {command.point for command in decision.commands}
     (alarm,) = [a for a in decision.alarms if a.source == "vvo:reg60a" and a.active]
     assert "stands at 0, commanded 4" in alarm.text
+
+
+def test_what_a_result_rests_on_is_told_and_what_is_out_on_an_unknown_tap_is_in_doubt(plant):
+    plant.load = 0.3
+    plant.taps = {"reg60a": 14, "reg60b": 14, "reg60c": 14}
+    plant.measure(lost=("f.tap_a", "v.675_1", "v.634_1"))
+    decision = app().step(plant.store.freeze(), (status(),), VvoState(), 1000)
+    assert decision.notes["unknown"] == "tap reg60a"
+    assert "1 unknown" in decision.notes["rests_on"]
+    assert 0.0 < decision.notes["nodes_out_in_doubt"] < decision.notes["nodes_out"]
+    raised = {alarm.source for alarm in decision.alarms if alarm.active}
+    assert "vvo:unknown" in raised
+    plant.measure()
+    decision = app().step(plant.store.freeze(), (status(),), decision.state, 2000)
+    assert decision.notes["unknown"] == ""
+    assert decision.notes["nodes_out_in_doubt"] == 0.0
