@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.groups.messages import GroupReply, GroupRequest
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         Renewable,
         Storage,
     )
+    from gateway.apps.microgrid.functions import FunctionTable
     from gateway.apps.microgrid.state import MicrogridState
 
 #: Longest step before its worker is cut.
@@ -105,11 +108,23 @@ def microgrid_config(site: Site, table: MicrogridTable) -> MicrogridConfig:
     )
 
 
-def build_microgrid(config: MicrogridConfig) -> Step:
+def load_functions() -> FunctionTable:
+    """The table of functions the controller runs on, from its own file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    from gateway.apps.microgrid import functions  # noqa: PLC0415 - only a microgrid's box has it
+
+    path = Path(functions.__file__).with_suffix(".toml")
+    return functions.function_table(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def build_microgrid(config: MicrogridConfig, functions: FunctionTable) -> Step:
     """Build the application; runs in the worker process."""
     from gateway.apps.microgrid.step import Microgrid  # noqa: PLC0415 - brings the solver
 
-    return Microgrid(config).step
+    return Microgrid(config, functions).step
 
 
 class MicrogridRole:
@@ -140,7 +155,7 @@ class MicrogridRole:
 
         config = microgrid_config(site, table)
         self._outlook = MicrogridOutlook(config, store, clock)
-        worker = StepWorker(partial(build_microgrid, config))
+        worker = StepWorker(partial(build_microgrid, config, load_functions()))
         self.cycle: ControlCycle[MicrogridState] = ControlCycle(
             table.cycle_s, worker, MicrogridState(), store, router, ask, clock
         )

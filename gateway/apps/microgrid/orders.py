@@ -35,10 +35,14 @@ class Orders:
         config: bindings and pace.
         image: what the outputs show they hold.
         now_ms: UTC ms.
+        allowed: device functions of the state; an order of another one is not made.
     """
 
-    def __init__(self, config: MicrogridConfig, image: ProcessImage, now_ms: int) -> None:
+    def __init__(
+        self, config: MicrogridConfig, image: ProcessImage, now_ms: int, allowed: frozenset[str]
+    ) -> None:
         self._config = config
+        self._allowed = allowed
         self._image = image
         self._now_ms = now_ms
 
@@ -54,15 +58,19 @@ class Orders:
 
     def _poi(self, seen: Seen, targets: Targets) -> Iterator[Command]:
         points, want = self._config.poi, targets.close_poi
+        if "POI breaker" not in self._allowed:
+            want = None
         if want is not None and seen.poi.closed is not None and seen.poi.closed != want:
             reason = "close in step" if want else "open"
             yield self._switch("poi", points.command, float(want), reason)
-        if seen.poi.settings is not None and seen.poi.settings != targets.settings:
+        settings = seen.poi.settings
+        allowed = "settings group" in self._allowed
+        if allowed and settings is not None and settings != targets.settings:
             reason = "protection settings of the state"
             yield self._switch("settings", points.settings_command, targets.settings, reason)
 
     def _loads(self, seen: Seen, targets: Targets) -> Iterator[Command]:
-        for name, close in targets.loads.items():
+        for name, close in targets.loads.items() if "load breaker" in self._allowed else ():
             load = seen.loads.get(name)
             if load is not None and load.closed != close:
                 reason = "serve" if close else "shed"
@@ -76,23 +84,21 @@ class Orders:
 
     def _storage(self, name: str, rating_w: float, target: StorageTarget) -> Iterator[Command]:
         points = next(s for s in self._config.storages if s.name == name)
-        if target.steering is not None:
+        if target.steering is not None and "storage voltage and frequency" in self._allowed:
             yield from self._moved(name, points.hz_set, target.steering.hz, _MOVED_HZ)
             yield from self._moved(name, points.voltage_set, target.steering.voltage_pu, _MOVED_PU)
-        if target.form is not None:
+        if target.form is not None and "storage grid-forming" in self._allowed:
             yield from self._moved(name, points.form_command, float(target.form), 0.5)
         if target.form:
             return  # a battery that forms the grid heeds no set point
-        yield from self._held(
-            name, points.power_set, points.power_enable, target.power_w, _MOVED * rating_w
-        )
-        yield from self._held(
-            name,
-            points.reactive_power_set,
-            points.reactive_power_enable,
-            target.reactive_power_var,
-            _MOVED * rating_w,
-        )
+        moved = _MOVED * rating_w
+        if "storage real power" in self._allowed:
+            yield from self._held(
+                name, points.power_set, points.power_enable, target.power_w, moved
+            )
+        if "storage reactive power" in self._allowed:
+            point, enable = points.reactive_power_set, points.reactive_power_enable
+            yield from self._held(name, point, enable, target.reactive_power_var, moved)
 
     def _generators(self, seen: Seen, targets: Targets) -> Iterator[Command]:
         for name, target in targets.generators.items():
@@ -103,16 +109,17 @@ class Orders:
 
     def _generator(self, name: str, target: GeneratorTarget, moved_w: float) -> Iterator[Command]:
         points = next(g for g in self._config.generators if g.name == name)
-        if target.hz is not None:
+        if target.hz is not None and "generator frequency" in self._allowed:
             yield from self._moved(name, points.hz_set, target.hz, _MOVED_HZ)
-        if target.run or target.power_w is not None:
+        if "generator real power" in self._allowed and (target.run or target.power_w is not None):
             yield from self._held(
                 name, points.power_set, points.power_enable, target.power_w, moved_w
             )
-        yield from self._moved(name, points.start_command, float(target.run), 0.5)
+        if "generator start" in self._allowed:
+            yield from self._moved(name, points.start_command, float(target.run), 0.5)
 
     def _renewables(self, seen: Seen, targets: Targets) -> Iterator[Command]:
-        for name, limit_w in targets.limits_w.items():
+        for name, limit_w in targets.limits_w.items() if "renewable limit" in self._allowed else ():
             found = seen.renewables.get(name)
             if found is None or found.rating_w <= 0:
                 continue

@@ -12,6 +12,7 @@ from dataclasses import replace
 from gateway.apps.decision import Alarm, Decision
 from gateway.apps.microgrid.config import MicrogridConfig
 from gateway.apps.microgrid.connected import connected, to_zero
+from gateway.apps.microgrid.functions import FunctionTable
 from gateway.apps.microgrid.islanded import islanded, reconnecting, separating
 from gateway.apps.microgrid.loads import remembered_w
 from gateway.apps.microgrid.orders import Orders, group_requests
@@ -36,10 +37,12 @@ class Microgrid:
 
     Args:
         config: bindings, agreement, reserves, pace.
+        functions: which requests are heeded and which orders may be sent in which state.
     """
 
-    def __init__(self, config: MicrogridConfig) -> None:
+    def __init__(self, config: MicrogridConfig, functions: FunctionTable) -> None:
         self._config = config
+        self._functions = functions
 
     def step(
         self,
@@ -61,10 +64,12 @@ class Microgrid:
         groups = heard(state.groups, replies, now_ms)
         seen = look(self._config, image, groups, now_ms)
         asked, requests = read_requests(self._config, image)
+        asked, _ = self._functions.heeded(state.phase, asked, requests)
         timed = _timed(self._config, replace(state, groups=groups), seen, now_ms)
         if asked.reconnect != bool(timed.asked_ms):
             timed = replace(timed, asked_ms=now_ms if asked.reconnect else 0)
         state, row = advance(Situation(self._config, seen, asked, timed, now_ms))
+        _, requests = self._functions.heeded(state.phase, asked, requests)
         now = Situation(self._config, seen, asked, state, now_ms)
         economic = planned(now, requests, outlook)
         state = replace(state, plan=economic, price_per_kwh=price_now(now, requests))
@@ -104,7 +109,8 @@ class Microgrid:
         if state.phase is None:
             commands: tuple[Command, ...] = ()
         else:
-            orders = Orders(self._config, image, now.now_ms)
+            allowed = self._functions.row(state.phase).device
+            orders = Orders(self._config, image, now.now_ms, allowed)
             commands = orders.commands(now.seen, targets)
         messages, asked = group_requests(self._config, targets, state, now.now_ms)
         state = _after(now, targets, replace(state, group_asks=asked), row, len(messages))

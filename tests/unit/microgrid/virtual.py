@@ -11,6 +11,7 @@ import numpy as np
 
 from gateway.apps.decision import Decision
 from gateway.apps.microgrid.config import MicrogridConfig
+from gateway.apps.microgrid.functions import FunctionTable
 from gateway.apps.microgrid.planning import Outlook
 from gateway.apps.microgrid.state import MicrogridState, Phase
 from gateway.apps.microgrid.step import Microgrid
@@ -18,7 +19,7 @@ from gateway.model.quality import GOOD
 from gateway.points.image import ProcessImage
 from gateway.profiles.load import load_profile
 from gateway.site.load import load_site
-from gateway.site.microgrid import microgrid_config
+from gateway.site.microgrid import load_functions, microgrid_config
 from hil.microgrid.plant import Grid, Injection, Load, MicrogridPlant
 from hil.microgrid.sources import Battery, Diesel
 
@@ -136,6 +137,7 @@ class Virtual:
     lost: set[str] = field(default_factory=set)
     noise: tuple[float, float, float] = (0.0, 0.0, 0.0)
     seed: int = 1
+    functions: FunctionTable = field(default_factory=load_functions)
     state: MicrogridState = field(default_factory=MicrogridState)
     outlook: Outlook | None = None
     pv_limit_w: float = 100e3
@@ -145,7 +147,7 @@ class Virtual:
     trace: list[tuple[float, Phase | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.app = Microgrid(self.config)
+        self.app = Microgrid(self.config, self.functions)
         self._rng = random.Random(self.seed)
         self._dark_s = -1e9
         own = load_profile(DEVICES, "microgrid_controller")
