@@ -142,7 +142,8 @@ def _restored_s(record: Record, rule: Rule) -> float:
 
 
 def _wrong_order(line: Mapping[str, Any]) -> bool:
-    on = list(line["loads"].values())
+    live = line["bus_pu"] > _LIVE_PU
+    on = [live and closed for closed in line["loads"].values()]
     return any(later and not sooner for sooner, later in pairwise(on))
 
 
