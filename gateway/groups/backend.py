@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from gateway.groups.allocation import allocate, total
 from gateway.groups.der_points import DerPoints, DerView
 from gateway.groups.messages import Present, Quantity, QuantityRange
-from gateway.groups.writes import UnsupportedError, Write
+from gateway.groups.write import UnsupportedError, Write
 from gateway.model.command import Command, CommandResult, Priority
 from gateway.model.der import Capability, Range
 from gateway.model.reader import PointReader
@@ -208,12 +208,28 @@ class PointGroup:
         taken = {point.partition(".")[0] for point in enables} - refusals.keys()
         return Applied(tuple(sorted(taken)), refusals)
 
+    async def restore(self, settings: Sequence[str], order: Order) -> Applied:
+        """End claims on settings, which have no enable: what stood there before comes back.
+
+        Args:
+            settings: their points.
+            order: whose claims end.
+        """
+        refusals: dict[str, str] = {}
+        for point in settings:
+            result = await self._submitter.release(point, order.asker.name)
+            if result is not None and not result.ok:
+                refusals[point.partition(".")[0]] = result.detail or result.status.name
+        taken = {point.partition(".")[0] for point in settings} - refusals.keys()
+        return Applied(tuple(sorted(taken)), refusals)
+
     async def _write(self, writes: Sequence[Write] | str, order: Order) -> str:
         """Empty where every write was taken, else the first refusal; nothing follows it."""
         if isinstance(writes, str):
             return writes
         for write in writes:
-            if write.resets_to is not None:
+            kept = write.setting and self._submitter.holder(write.point) is not None
+            if write.resets_to is not None and not kept:
                 self._submitter.set_default(write.point, write.resets_to, order.reason)
             result = await self._submitter.submit(_command(write, order))
             if not result.ok:

@@ -46,8 +46,10 @@ def schedules(draw) -> tuple[tuple[float, float], ...]:
     return tuple(steps)
 
 
-def curves() -> st.SearchStrategy[tuple[tuple[float, float], ...]]:
-    point = st.tuples(numbers(0, 200), numbers(-200, 200))
+def curves(
+    dependent: st.SearchStrategy[float],
+) -> st.SearchStrategy[tuple[tuple[float, float], ...]]:
+    point = st.tuples(numbers(0, 200), dependent)
     some = st.lists(point, min_size=2, max_size=20)
     return st.just(()) | some.map(lambda points: tuple(sorted(points)))
 
@@ -87,7 +89,7 @@ requests = st.one_of(
     st.builds(
         m.CurveRequest,
         address=addresses,
-        points=curves(),
+        points=curves(numbers(-200, 200)),
         reference=st.sampled_from(m.CurveReference),
         voltage_reference_pct=numbers(0, 200),
         response_s=numbers(0, 3600, 3),
@@ -99,6 +101,36 @@ requests = st.one_of(
         power_factor=st.none() | numbers(0, 1),
         excitation=st.sampled_from(Excitation),
         validity=validities,
+    ),
+    st.builds(
+        m.RampRateRequest,
+        address=addresses,
+        up_w_per_s=st.none() | numbers(0.001, 1e9),
+        down_w_per_s=st.none() | numbers(0.001, 1e9),
+        validity=validities,
+    ),
+    st.builds(
+        m.VoltageRegulationRequest,
+        address=addresses,
+        voltage_pct=st.none() | numbers(80, 120),
+        deadband_pct=numbers(0, 20),
+        droop_pct=numbers(0.1, 40),
+        validity=validities,
+    ),
+    st.builds(
+        m.WattCurveRequest,
+        address=addresses,
+        kind=st.just(m.WattCurve.VOLT_WATT),
+        points=curves(numbers(-100, 100)),
+        response_s=numbers(0, 3600, 3),
+        validity=validities,
+    ),
+    st.builds(
+        m.PriceRequest,
+        address=addresses,
+        currency=st.from_regex(r"[A-Z]{3}", fullmatch=True),
+        schedule=schedules(),
+        start_ms=times,
     ),
     st.builds(m.ConnectRequest, address=addresses, connect=st.booleans()),
     st.builds(

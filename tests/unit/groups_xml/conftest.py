@@ -25,13 +25,18 @@ from gateway.groups.messages import (
     LimitRequest,
     PowerFactorRequest,
     Present,
+    PriceRequest,
     Quantity,
     QuantityRange,
+    RampRateRequest,
     ReplyError,
     Result,
     StatusRequest,
     Timing,
     Validity,
+    VoltageRegulationRequest,
+    WattCurve,
+    WattCurveRequest,
 )
 from gateway.model.der import Excitation, Range
 
@@ -116,6 +121,46 @@ MESSAGES: dict[str, GroupRequest | GroupReply] = {
         address=address("power_factor"), power_factor=0.95, excitation=Excitation.UNDER_EXCITED
     ),
     "power_factor_end": PowerFactorRequest(address=address("power_factor_end"), power_factor=None),
+    "ramp_rate": RampRateRequest(
+        address=address("ramp_rate"),
+        up_w_per_s=2500.0,
+        down_w_per_s=750.0,
+        validity=Validity(duration_s=600.0),
+    ),
+    "ramp_rate_down": RampRateRequest(
+        address=address("ramp_rate_down"), up_w_per_s=None, down_w_per_s=100.0
+    ),
+    "ramp_rate_end": RampRateRequest(
+        address=address("ramp_rate_end"), up_w_per_s=None, down_w_per_s=None
+    ),
+    "voltage_regulation": VoltageRegulationRequest(
+        address=address("voltage_regulation"), voltage_pct=101.5, deadband_pct=2.0, droop_pct=3.5
+    ),
+    "voltage_regulation_end": VoltageRegulationRequest(
+        address=address("voltage_regulation_end"), voltage_pct=None
+    ),
+    "volt_watt_curve": WattCurveRequest(
+        address=address("volt_watt_curve"),
+        kind=WattCurve.VOLT_WATT,
+        points=((106.0, 100.0), (110.0, 0.0)),
+        response_s=10.0,
+    ),
+    "frequency_watt_curve": WattCurveRequest(
+        address=address("frequency_watt_curve"),
+        kind=WattCurve.FREQUENCY_WATT,
+        points=((60.036, 100.0), (62.0, -20.0)),
+        validity=Validity(start_ms=NOON_MS),
+    ),
+    "frequency_watt_curve_end": WattCurveRequest(
+        address=address("frequency_watt_curve_end"), kind=WattCurve.FREQUENCY_WATT, points=()
+    ),
+    "price": PriceRequest(
+        address=address("price"),
+        currency="EUR",
+        schedule=((3600.0, 0.315), (0.0, -0.02)),
+        start_ms=NOON_MS,
+    ),
+    "price_end": PriceRequest(address=address("price_end"), currency="EUR", schedule=()),
     "connection": ConnectRequest(address=address("connection"), connect=False),
     "islanding": IslandRequest(
         address=address("islanding"),
