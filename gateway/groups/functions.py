@@ -26,6 +26,7 @@ from gateway.groups.messages import (
     WattCurveRequest,
 )
 from gateway.groups.replies import failed, outcome, same
+from gateway.groups.schedule import is_end
 from gateway.groups.settle import Settler
 from gateway.groups.write import UnsupportedError, Write, points_of
 from gateway.model.clock import Clock
@@ -33,6 +34,8 @@ from gateway.model.der import Range
 
 #: How long a controller may take to show what it holds.
 CONFIRM_S = 2.0
+#: Member to its writes, or to why it has none.
+Plan = dict[str, list[Write] | str]
 _NO_SUCH = "the group has no such function"
 
 
@@ -67,8 +70,7 @@ class FunctionRunner:
         self, group: PointGroup, request: DispatchRequest, order: Order
     ) -> GroupReply:
         letter, wanted = _letter(request), request.schedule[0][1]
-        parts, _ = group.share(wanted, request.quantity)
-        plan = self._plan(group, lambda view: self._part(view, letter, parts))
+        plan, parts = self._dispatch_plan(group, request)
         applied = await group.apply(plan, order)
         expected = sum(part for name, part in parts.items() if name in applied.taken)
         shown = await self._shown(group, f"held_{letter}", expected, applied)
@@ -76,6 +78,27 @@ class FunctionRunner:
         return outcome(request.address, self._clock.utc_ms(), applied, held)
 
     async def _limit(self, group: PointGroup, request: LimitRequest, order: Order) -> GroupReply:
+        limit_w = request.limit_w or 0.0
+        applied = await group.apply(self._limit_plan(group, request), order)
+        signed = limit_w if request.direction.value == "EXPORT" else -limit_w
+        shown = await self._shown(group, "held_limit", signed, applied)
+        if applied.refusals:  # whoever did not take its part is bound by nothing
+            shown = None
+        held = Held(
+            quantity=Quantity.ACTIVE_POWER,
+            requested=limit_w,
+            held=None if shown is None else abs(shown),
+        )
+        return outcome(request.address, self._clock.utc_ms(), applied, held)
+
+    def _dispatch_plan(
+        self, group: PointGroup, request: DispatchRequest
+    ) -> tuple[Plan, dict[str, float]]:
+        letter, wanted = _letter(request), request.schedule[0][1]
+        parts, _ = group.share(wanted, request.quantity)
+        return self._plan(group, lambda view: self._part(view, letter, parts)), parts
+
+    def _limit_plan(self, group: PointGroup, request: LimitRequest) -> Plan:
         limit_w = request.limit_w or 0.0
         plates = {name: view.nameplate() for name, view in group.views.items()}
         ratings = {n: Range(0.0, p.power_w.maximum) for n, p in plates.items() if p is not None}
@@ -89,17 +112,7 @@ class FunctionRunner:
                 raise UnsupportedError("its rating has not been read")
             return writes.limit(view, parts[view.der.name], request.direction)
 
-        applied = await group.apply(self._plan(group, make), order)
-        signed = limit_w if request.direction.value == "EXPORT" else -limit_w
-        shown = await self._shown(group, "held_limit", signed, applied)
-        if applied.refusals:  # whoever did not take its part is bound by nothing
-            shown = None
-        held = Held(
-            quantity=Quantity.ACTIVE_POWER,
-            requested=limit_w,
-            held=None if shown is None else abs(shown),
-        )
-        return outcome(request.address, self._clock.utc_ms(), applied, held)
+        return self._plan(group, make)
 
     async def _ramp(self, group: PointGroup, request: RampRateRequest, order: Order) -> GroupReply:
         """Every member the same part of its rating a second."""
@@ -110,6 +123,10 @@ class FunctionRunner:
                 return failed(request.address, self._clock.utc_ms(), _NO_SUCH)
             applied = await group.restore(points, order)
             return outcome(request.address, self._clock.utc_ms(), applied)
+        applied = await group.apply(self._ramp_plan(group, request), order)
+        return outcome(request.address, self._clock.utc_ms(), applied)
+
+    def _ramp_plan(self, group: PointGroup, request: RampRateRequest) -> Plan:
         plates = {name: view.nameplate() for name, view in group.views.items()}
         ratings = {n: p.power_w.maximum for n, p in plates.items() if p is not None}
         whole = sum(ratings.values())
@@ -119,8 +136,7 @@ class FunctionRunner:
                 raise UnsupportedError("its rating has not been read")
             return settings.ramp(view, request, ratings[view.der.name] / whole)
 
-        applied = await group.apply(self._plan(group, make), order)
-        return outcome(request.address, self._clock.utc_ms(), applied)
+        return self._plan(group, make)
 
     async def _each(self, group: PointGroup, request: SetPointRequest, order: Order) -> GroupReply:
         """Functions that say the same to every member."""
@@ -147,10 +163,28 @@ class FunctionRunner:
         held = None if quantity is None else _asked(quantity, None)
         return outcome(request.address, self._clock.utc_ms(), applied, held)
 
-    def _plan(
-        self, group: PointGroup, make: Callable[[DerView], list[Write]]
-    ) -> dict[str, list[Write] | str]:
-        plan: dict[str, list[Write] | str] = {}
+    def faults(self, group: PointGroup, request: SetPointRequest) -> list[str]:
+        """Why a request could not be carried out whole now; writes nothing."""
+        if is_end(request):
+            return []
+        plan: Plan
+        beyond: list[str] = []
+        match request:
+            case DispatchRequest(schedule=((_, wanted), *_), quantity=quantity):
+                plan, _ = self._dispatch_plan(group, request)
+                _, able = group.share(wanted, quantity)
+                beyond = [] if same(wanted, able) else [f"asked {wanted:g}, {able:g} can be held"]
+            case LimitRequest():
+                plan = self._limit_plan(group, request)
+            case RampRateRequest():
+                plan = self._ramp_plan(group, request)
+            case _:
+                plan = self._plan(group, _same_for_all(request)[0])
+        refused = [f"{name}: {told}" for name, told in plan.items() if isinstance(told, str)]
+        return refused + beyond
+
+    def _plan(self, group: PointGroup, make: Callable[[DerView], list[Write]]) -> Plan:
+        plan: Plan = {}
         for name, view in group.views.items():
             try:
                 plan[name] = make(view) if view.online else "is not online"

@@ -7,8 +7,20 @@ follow the sign convention of :mod:`gateway.model.der`; unit multipliers exist o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from gateway.groups.administration import (
+    ANY_GROUP,
+    AdministrationRequest,
+    ChangeGroupRequest,
+    CreateGroupRequest,
+    DeleteGroupRequest,
+    GroupDefinition,
+    QueryGroupsRequest,
+    StatedCapability,
+    SynchroniseGroupRequest,
+)
 from gateway.groups.reports import (
     Forecast,
     ForecastInterval,
@@ -48,19 +60,25 @@ from gateway.groups.terms import (
 )
 
 __all__ = [
+    "ANY_GROUP",
     "NOW",
     "POWER_QUANTITIES",
     "Address",
+    "AdministrationRequest",
     "CapabilityRequest",
+    "ChangeGroupRequest",
     "ConnectRequest",
+    "CreateGroupRequest",
     "CurveReference",
     "CurveRequest",
+    "DeleteGroupRequest",
     "Direction",
     "DispatchRequest",
     "ErrorLevel",
     "Forecast",
     "ForecastInterval",
     "ForecastRequest",
+    "GroupDefinition",
     "GroupReply",
     "GroupRequest",
     "Held",
@@ -68,21 +86,27 @@ __all__ = [
     "IslandAction",
     "IslandRequest",
     "LimitRequest",
+    "OperationSetRequest",
     "PowerFactorRequest",
     "Present",
     "PriceRequest",
     "Quantity",
     "QuantityRange",
+    "QueryGroupsRequest",
     "RampRateRequest",
     "ReplyError",
     "Result",
     "SetPointRequest",
+    "SingleRequest",
+    "StatedCapability",
     "StatusRequest",
+    "SynchroniseGroupRequest",
     "Timing",
     "Validity",
     "VoltageRegulationRequest",
     "WattCurve",
     "WattCurveRequest",
+    "operation_set",
 ]
 
 
@@ -114,4 +138,50 @@ class ForecastRequest:
     interpolation: Interpolation = Interpolation.STEP
 
 
-GroupRequest = StatusRequest | CapabilityRequest | ForecastRequest | SetPointRequest
+#: One request to one group, or about groups.
+SingleRequest = (
+    StatusRequest
+    | CapabilityRequest
+    | ForecastRequest
+    | SetPointRequest
+    | AdministrationRequest
+    | QueryGroupsRequest
+    | SynchroniseGroupRequest
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationSetRequest:
+    """Several requests in one message, carried out in order; made by :func:`operation_set`.
+
+    Attributes:
+        address: of the whole; its group is ``ANY_GROUP``.
+        operations: each with its own group, and the set's message id with its number behind it.
+        transactional: all of them or none: what was done is undone where one fails.
+    """
+
+    address: Address
+    operations: tuple[SingleRequest, ...]
+    transactional: bool = False
+
+
+GroupRequest = SingleRequest | OperationSetRequest
+
+
+def operation_set(
+    address: Address, operations: Iterable[SingleRequest], *, transactional: bool = False
+) -> OperationSetRequest:
+    """An operation set; each operation keeps its DMS and its group, the rest is the set's."""
+    numbered = tuple(
+        replace(
+            operation,
+            address=replace(
+                operation.address,
+                message_id=f"{address.message_id}:{number}",
+                time_ms=address.time_ms,
+            ),
+        )
+        for number, operation in enumerate(operations, 1)
+    )
+    whole = replace(address, group_id=ANY_GROUP)
+    return OperationSetRequest(address=whole, operations=numbered, transactional=transactional)

@@ -40,6 +40,9 @@ POLLED = (
 #: A status this many poll periods old is no longer good.
 _MISSED_POLLS = 3.0
 
+#: What can be asked of one group.
+FunctionRequest = StatusRequest | CapabilityRequest | ForecastRequest | SetPointRequest
+
 #: Sends a request to the other box once. Raises LinkError, RemoteProtocolError.
 Send = Callable[[GroupRequest], Awaitable[GroupReply]]
 
@@ -129,7 +132,7 @@ class RemoteGroup:
         )
         return await self._forward(StatusRequest(address=address, quantities=POLLED))
 
-    async def ask(self, request: GroupRequest, asker: Asker) -> GroupReply:
+    async def ask(self, request: FunctionRequest, asker: Asker) -> GroupReply:
         """Ask it something on somebody's behalf. Never raises for a refusal or a lost peer."""
         if isinstance(request, StatusRequest | CapabilityRequest | ForecastRequest):
             return await self._forward(request)
@@ -153,7 +156,7 @@ class RemoteGroup:
                 self._claims[function] = _Claim(asker, until_ms)
         return reply
 
-    async def _forward(self, request: GroupRequest) -> GroupReply:
+    async def _forward(self, request: FunctionRequest) -> GroupReply:
         address = request.address
         there = replace(request, address=replace(address, group_id=self._remote_id))
         try:

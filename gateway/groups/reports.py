@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.groups.administration import GroupDefinition
 from gateway.groups.terms import ErrorLevel, Interpolation, Quantity, Result
 from gateway.model.der import Range
 
@@ -90,6 +91,8 @@ class GroupReply:
         dms_id, group_id: as in the request.
         time_ms: UTC ms.
         result: OK, PARTIAL (with ``held``) or FAILED (with ``errors``).
+        groups: definitions asked for, or what a change made.
+        parts: a reply each to the operations of a set, in order, as far as it went.
     """
 
     message_id: str
@@ -103,3 +106,5 @@ class GroupReply:
     ranges: tuple[QuantityRange, ...] = ()
     forecast: Forecast | None = None
     held: tuple[Held, ...] = ()
+    groups: tuple[GroupDefinition, ...] = ()
+    parts: tuple[GroupReply, ...] = ()

@@ -60,6 +60,16 @@ class Schedule:
         self._steps = sorted([*others, *steps], key=lambda step: step.due_ms)
         return True
 
+    def steps(self, key: tuple[str, str, str]) -> list[Step]:
+        """The key's steps to come."""
+        return [step for step in self._steps if step.key == key]
+
+    def functions(self, group_id: str) -> list[str]:
+        """Each function a group is to carry out later, with who asked for it."""
+        return [
+            f"{step.key[1]} by {step.key[2]}" for step in self._steps if step.key[0] == group_id
+        ]
+
     def due(self, now_ms: int) -> list[Step]:
         """Take out the steps whose time has come; of one key only the latest still matters."""
         ready = [step for step in self._steps if step.due_ms <= now_ms]

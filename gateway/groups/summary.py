@@ -7,8 +7,11 @@ from typing import Any
 
 from gateway.groups.messages import (
     CapabilityRequest,
+    ChangeGroupRequest,
     ConnectRequest,
+    CreateGroupRequest,
     CurveRequest,
+    DeleteGroupRequest,
     DispatchRequest,
     ForecastRequest,
     GroupReply,
@@ -16,12 +19,15 @@ from gateway.groups.messages import (
     Held,
     IslandRequest,
     LimitRequest,
+    OperationSetRequest,
     PowerFactorRequest,
     Present,
     PriceRequest,
     Quantity,
+    QueryGroupsRequest,
     RampRateRequest,
     StatusRequest,
+    SynchroniseGroupRequest,
     VoltageRegulationRequest,
     WattCurve,
     WattCurveRequest,
@@ -58,6 +64,8 @@ def reply_line(reply: GroupReply) -> str:
     parts += [_held(entry) for entry in reply.held]
     if reply.forecast is not None:
         parts.append(f"{len(reply.forecast.intervals)} intervals")
+    parts += [f"{d.group_id} version {d.version}" for d in reply.groups]
+    parts += [reply_line(part) for part in reply.parts]
     parts += [error.reason for error in reply.errors]
     if not parts:
         parts = [f"{entry.quantity} {_range(entry.now)}" for entry in reply.ranges]
@@ -141,6 +149,30 @@ def _island(request: IslandRequest) -> str:
     return f"{request.action} {request.reason}".strip()
 
 
+def _creation(request: CreateGroupRequest) -> str:
+    return f"of {', '.join(request.members)}"
+
+
+def _change(request: ChangeGroupRequest) -> str:
+    parts = [f"+{name}" for name in request.add] + [f"-{name}" for name in request.remove]
+    if request.capability is not None:
+        parts.append("capability")
+    return f"version {request.version}: {' '.join(parts) or 'description'}"
+
+
+def _query(request: QueryGroupsRequest) -> str:
+    return f"with {request.member}" if request.member else "definitions"
+
+
+def _operations(request: OperationSetRequest) -> str:
+    how = "all or none: " if request.transactional else ""
+    lines = [
+        f"{function_of(one)} {one.address.group_id} {request_line(one)}"
+        for one in request.operations
+    ]
+    return how + "; ".join(lines)
+
+
 _LINES: dict[type[GroupRequest], Callable[[Any], str]] = {
     StatusRequest: _status,
     CapabilityRequest: lambda _: "now and nameplate",
@@ -155,4 +187,10 @@ _LINES: dict[type[GroupRequest], Callable[[Any], str]] = {
     PriceRequest: _price,
     ConnectRequest: lambda request: "connect" if request.connect else "disconnect",
     IslandRequest: _island,
+    CreateGroupRequest: _creation,
+    ChangeGroupRequest: _change,
+    DeleteGroupRequest: lambda request: f"version {request.version}",
+    QueryGroupsRequest: _query,
+    SynchroniseGroupRequest: lambda request: f"version {request.version} known",
+    OperationSetRequest: _operations,
 }

@@ -9,20 +9,12 @@ from __future__ import annotations
 
 from lxml import etree
 
-from gateway.groups.messages import Address, GroupReply, GroupRequest, Result
+from gateway.groups.messages import Address, GroupReply, GroupRequest
 from gateway.groups.schema import message_schema
 from gateway.groups.xml_faults import Identity, InvalidMessageError
 from gateway.groups.xml_guard import MAX_BYTES, identity_of, parse
-from gateway.groups.xml_replies import (
-    read_errors,
-    read_forecast,
-    read_held,
-    read_present,
-    read_ranges,
-    write_errors,
-    write_report,
-)
-from gateway.groups.xml_requests import FUNCTIONS, write_request
+from gateway.groups.xml_replies import read_report, write_outcome, write_report
+from gateway.groups.xml_requests import FUNCTIONS, read_payload, write_request
 from gateway.groups.xml_values import (
     WireError,
     add,
@@ -126,8 +118,7 @@ def _reply(reply: GroupReply) -> etree._Element:
     _put_header(header, "reply", "GroupReport", reply.time_ms, reply.group_id)
     add(header, "MessageID", reply.message_id)
     add(header, "CorrelationID", reply.correlation_id)
-    add(outcome, "Result", reply.result)
-    write_errors(reply.errors, outcome)
+    write_outcome(reply, outcome)
     write_report(reply, payload)
     return root
 
@@ -148,26 +139,20 @@ def _read_request(root: etree._Element) -> GroupRequest:
         raise WireError(header, f"{verb} {noun} does not go with {name}: {function.verb} {name}")
     address = Address(
         message_id=text_of(header, "MessageID"),
-        dms_id=text_of(element, "DMSId"),
-        group_id=text_of(element, "GroupId"),
+        dms_id="",
+        group_id="",
         time_ms=time_ms(text_of(header, "Timestamp")),
     )
-    return function.read(element, address)
+    return read_payload(element, address)
 
 
 def _read_reply(root: etree._Element) -> GroupReply:
     header, outcome = child(root, "Header"), child(root, "Reply")
     report = child(child(root, "Payload"), "GroupReport")
-    return GroupReply(
+    return read_report(
+        outcome,
+        report,
         message_id=text_of(header, "MessageID"),
         correlation_id=text_of(header, "CorrelationID"),
-        dms_id=text_of(report, "DMSId"),
-        group_id=text_of(report, "GroupId"),
-        time_ms=time_ms(text_of(header, "Timestamp")),
-        result=Result(text_of(outcome, "Result")),
-        errors=read_errors(outcome),
-        present=read_present(report),
-        ranges=read_ranges(report),
-        forecast=read_forecast(report),
-        held=read_held(report),
+        moment_ms=time_ms(text_of(header, "Timestamp")),
     )

@@ -5,31 +5,40 @@ from __future__ import annotations
 from lxml import etree
 
 from gateway.groups.messages import (
+    ANY_GROUP,
+    Address,
     CapabilityRequest,
+    ChangeGroupRequest,
     ConnectRequest,
+    CreateGroupRequest,
     CurveRequest,
+    DeleteGroupRequest,
     DispatchRequest,
     ForecastRequest,
     GroupRequest,
     IslandRequest,
     LimitRequest,
+    OperationSetRequest,
     PowerFactorRequest,
     PriceRequest,
     Quantity,
+    QueryGroupsRequest,
     RampRateRequest,
+    SingleRequest,
     StatusRequest,
+    SynchroniseGroupRequest,
     VoltageRegulationRequest,
     WattCurveRequest,
+    operation_set,
 )
+from gateway.groups.xml_administration import ADMINISTRATION
+from gateway.groups.xml_function import Function
 from gateway.groups.xml_queries import QUERIES
 from gateway.groups.xml_set_points import SET_POINTS
-from gateway.groups.xml_values import add
+from gateway.groups.xml_values import WireError, add, tag, text_of
 from gateway.model.errors import LocalProtocolError
 
 P, Q = Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER
-
-#: Noun to how its function travels.
-FUNCTIONS = QUERIES | SET_POINTS
 
 
 def write_request(request: GroupRequest, payload: etree._Element) -> str:
@@ -37,9 +46,46 @@ def write_request(request: GroupRequest, payload: etree._Element) -> str:
     noun = noun_of(request)
     element = add(payload, noun)
     add(element, "DMSId", request.address.dms_id)
-    add(element, "GroupId", request.address.group_id)
+    if request.address.group_id != ANY_GROUP:
+        add(element, "GroupId", request.address.group_id)
     FUNCTIONS[noun].write(element, request)
     return noun
+
+
+def read_payload(element: etree._Element, address: Address) -> GroupRequest:
+    """The message of a payload's element.
+
+    Args:
+        element: the element.
+        address: what the header says; who asks whom is in the element.
+
+    Raises:
+        WireError: the element makes no sense.
+    """
+    own = Address(
+        message_id=address.message_id,
+        dms_id=text_of(element, "DMSId"),
+        group_id=text_of(element, "GroupId", ANY_GROUP),
+        time_ms=address.time_ms,
+    )
+    return FUNCTIONS[etree.QName(element).localname].read(element, own)
+
+
+def _put_operations(element: etree._Element, request: OperationSetRequest) -> None:
+    add(element, "Transactional", "true" if request.transactional else "false")
+    for operation in request.operations:
+        write_request(operation, add(element, "Operation"))
+
+
+def _read_operations(element: etree._Element, address: Address) -> OperationSetRequest:
+    operations: list[SingleRequest] = []
+    for found in element.iterfind(tag("Operation")):
+        operation = read_payload(found[0], address)
+        if isinstance(operation, OperationSetRequest):
+            raise WireError(found, "an operation set holds no other")
+        operations.append(operation)
+    transactional = text_of(element, "Transactional", "false") == "true"
+    return operation_set(address, operations, transactional=transactional)
 
 
 def noun_of(request: GroupRequest) -> str:
@@ -69,4 +115,18 @@ _NOUNS: dict[type[GroupRequest], str] = {
     PriceRequest: "Price",
     ConnectRequest: "Connection",
     IslandRequest: "Islanding",
+    CreateGroupRequest: "GroupCreation",
+    ChangeGroupRequest: "GroupChange",
+    DeleteGroupRequest: "GroupDeletion",
+    QueryGroupsRequest: "GroupQuery",
+    SynchroniseGroupRequest: "GroupSynchronisation",
+    OperationSetRequest: "OperationSet",
+}
+
+#: Noun to how its function travels.
+FUNCTIONS = {
+    **QUERIES,
+    **SET_POINTS,
+    **ADMINISTRATION,
+    "OperationSet": Function("execute", _read_operations, _put_operations),
 }

@@ -241,7 +241,8 @@ class HttpsTable(Strict):
     """``[https]``: the group-function endpoint. Clients must show a certificate of the site's CA.
 
     ``clients`` are made by the site's own CA at first start; ``allow`` narrows who may ask;
-    requests of ``operators`` have the operator's rank at the arbiter.
+    requests of ``operators`` have the operator's rank at the arbiter; ``administrators`` may make,
+    change and delete groups. A request is refused once it is ``window_s`` old.
     """
 
     host: str = "127.0.0.1"
@@ -250,6 +251,8 @@ class HttpsTable(Strict):
     clients: tuple[str, ...] = ("dms", "operator")
     allow: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
+    administrators: tuple[str, ...] = ()
+    window_s: Annotated[float, Field(ge=10, le=3600)] = 300.0
 
 
 class MqttTable(Strict):

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.groups.backend import Asker
+from gateway.groups.memory import MessageMemory
 from gateway.groups.messages import GroupReply, GroupRequest
 from gateway.groups.service import GroupService
 from gateway.groups.settle import Settler
@@ -32,7 +33,12 @@ from gateway.site.cycle import ControlCycle
 from gateway.site.dms import vvo_factory, vvo_state
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
 from gateway.site.forecasts import SiteForecasts
-from gateway.site.groups import follow_remote, point_groups, remote_groups
+from gateway.site.groups import (
+    administer,
+    follow_remote,
+    point_groups,
+    remote_groups,
+)
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
 from gateway.site.northbound import group_server, modbus_server, mqtt_link
 from gateway.site.outlook import Outlook
@@ -97,7 +103,10 @@ class Gateway:
         groups = self._local | {group.group_id: group for group, _ in self.remote}
         self._forecaster = GroupForecaster(self._local)
         settler = Settler(self.store, clock)
-        self.groups = GroupService(groups, settler, self._forecaster, clock)
+        https = site.file.https
+        memory = MessageMemory() if https is None else MessageMemory(https.window_s)
+        self.groups = GroupService(groups, settler, self._forecaster, clock, memory)
+        administer(site, self.groups, self._forecaster, self.store, self.router)
         table = site.file.modbus_server
         self.modbus_server = (
             None if table is None else modbus_server(site, table, self.store, self.router, clock)

@@ -45,7 +45,8 @@ def group_server(
     async def handle(request: GroupRequest, peer: str) -> GroupReply:
         is_operator = peer in table.operators
         rank = Priority.OPERATOR if is_operator else Priority.GROUP_FUNCTION
-        return await ask(request, Asker(f"cim:{peer}", rank), peer)
+        may = peer in table.administrators
+        return await ask(request, Asker(f"cim:{peer}", rank, may, remote=True), peer)
 
     paths = ensure_pki(site.data_folder / table.pki, table.host, table.clients)
     context = server_context(paths.server.certificate, paths.server.key, paths.ca.certificate)

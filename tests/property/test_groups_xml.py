@@ -142,6 +142,40 @@ requests = st.one_of(
     ),
 )
 
+bounds = st.none() | st.tuples(power, power).map(lambda pair: Range(min(pair), max(pair)))
+stated = st.builds(m.StatedCapability, power_w=bounds, reactive_power_var=bounds)
+members = st.lists(ids, min_size=1, max_size=5).map(tuple)
+some_members = st.lists(ids, max_size=5).map(tuple)
+versions = st.integers(0, 999_999_999)
+administration = st.one_of(
+    st.builds(
+        m.CreateGroupRequest,
+        address=addresses,
+        members=members,
+        capability=stated,
+        description=texts,
+    ),
+    st.builds(
+        m.ChangeGroupRequest,
+        address=addresses,
+        version=versions,
+        add=some_members,
+        remove=some_members,
+        capability=st.none() | stated,
+        description=st.none() | texts,
+    ),
+    st.builds(m.DeleteGroupRequest, address=addresses, version=versions),
+    st.builds(m.SynchroniseGroupRequest, address=addresses, version=versions),
+    st.builds(m.QueryGroupsRequest, address=addresses, member=st.just("") | ids),
+)
+operation_sets = st.builds(
+    m.operation_set,
+    addresses,
+    st.lists(requests | administration, min_size=1, max_size=4),
+    transactional=st.booleans(),
+)
+requests = requests | administration | operation_sets
+
 ranges = st.tuples(power, power).map(lambda pair: Range(min(pair), max(pair)))
 presents = st.builds(
     m.Present, quantity=quantities, value=st.none() | power, good=st.booleans(), time_ms=times
@@ -189,6 +223,18 @@ replies = st.builds(
         max_size=9,
     ).map(tuple),
     forecast=st.none() | forecasts,
+    groups=st.lists(
+        st.builds(
+            m.GroupDefinition,
+            group_id=ids,
+            version=versions,
+            members=some_members,
+            capability=stated,
+            description=texts,
+            configured=st.booleans(),
+        ),
+        max_size=4,
+    ).map(tuple),
     held=st.lists(
         st.builds(
             m.Held,
@@ -201,6 +247,23 @@ replies = st.builds(
         max_size=9,
     ).map(tuple),
 )
+
+
+def in_parts(whole: m.GroupReply, parts: list[m.GroupReply]) -> m.GroupReply:
+    """A reply to an operation set."""
+    numbered = tuple(
+        replace(
+            part,
+            message_id=f"{whole.correlation_id}:{number}-r",
+            correlation_id=f"{whole.correlation_id}:{number}",
+            time_ms=whole.time_ms,
+        )
+        for number, part in enumerate(parts, 1)
+    )
+    return replace(whole, parts=numbered)
+
+
+replies = replies | st.builds(in_parts, replies, st.lists(replies, max_size=3))
 
 SLOW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.groups.messages import (
+    ANY_GROUP,
     Address,
     CapabilityRequest,
+    ChangeGroupRequest,
     ConnectRequest,
+    CreateGroupRequest,
     CurveReference,
     CurveRequest,
+    DeleteGroupRequest,
     Direction,
     DispatchRequest,
     ErrorLevel,
     Forecast,
     ForecastInterval,
     ForecastRequest,
+    GroupDefinition,
     GroupReply,
     GroupRequest,
     Held,
@@ -28,15 +35,19 @@ from gateway.groups.messages import (
     PriceRequest,
     Quantity,
     QuantityRange,
+    QueryGroupsRequest,
     RampRateRequest,
     ReplyError,
     Result,
+    StatedCapability,
     StatusRequest,
+    SynchroniseGroupRequest,
     Timing,
     Validity,
     VoltageRegulationRequest,
     WattCurve,
     WattCurveRequest,
+    operation_set,
 )
 from gateway.model.der import Excitation, Range
 
@@ -68,6 +79,18 @@ def answer(result: Result, **more: object) -> GroupReply:
 
 def error(code: str, level: ErrorLevel, reason: str) -> ReplyError:
     return ReplyError(code=code, level=level, reason=reason)
+
+
+def part(number: int, result: Result, group: str) -> GroupReply:
+    failed = result is Result.FAILED
+    return replace(
+        answer(result),
+        message_id=f"m7:{number}-r",
+        correlation_id=f"m7:{number}",
+        dms_id="dms-west" if failed else "dms-north",
+        group_id=group,
+        errors=(error("6.1", ErrorLevel.FATAL, "islanded"),) if failed else (),
+    )
 
 
 MESSAGES: dict[str, GroupRequest | GroupReply] = {
@@ -169,6 +192,64 @@ MESSAGES: dict[str, GroupRequest | GroupReply] = {
         reason="storm & flood <warning> für Süd",
     ),
     "islanding_now": IslandRequest(address=address("islanding_now"), action=IslandAction.RECONNECT),
+    "group_creation": CreateGroupRequest(
+        address=address("group_creation"),
+        members=("pv1", "pv2"),
+        capability=StatedCapability(power_w=Range(0.0, 350e3)),
+        description="Roofs of the north & the mill",
+    ),
+    "group_change": ChangeGroupRequest(
+        address=address("group_change"),
+        version=3,
+        add=("pv4",),
+        remove=("pv1", "pv2"),
+        capability=StatedCapability(reactive_power_var=Range(-80e3, 60e3)),
+    ),
+    "group_change_lifted": ChangeGroupRequest(
+        address=address("group_change_lifted"),
+        version=4,
+        capability=StatedCapability(),
+        description="",
+    ),
+    "group_deletion": DeleteGroupRequest(address=address("group_deletion"), version=5),
+    "group_query": QueryGroupsRequest(address=address("group_query")),
+    "group_query_all": QueryGroupsRequest(
+        address=replace(address("group_query_all"), group_id=ANY_GROUP)
+    ),
+    "group_query_member": QueryGroupsRequest(
+        address=replace(address("group_query_member"), group_id=ANY_GROUP), member="pv4"
+    ),
+    "group_synchronisation": SynchroniseGroupRequest(
+        address=address("group_synchronisation"), version=0
+    ),
+    "operation_set": operation_set(
+        address("operation_set"),
+        (
+            DeleteGroupRequest(address=replace(address("1"), group_id="old"), version=2),
+            LimitRequest(address=replace(address("2"), dms_id="dms-west"), limit_w=None),
+        ),
+        transactional=True,
+    ),
+    "groups_reply": replace(
+        answer(
+            Result.OK,
+            groups=(
+                GroupDefinition(group_id="mg680", version=1, members=("mg",), configured=True),
+                GroupDefinition(
+                    group_id="roofs",
+                    version=7,
+                    members=("pv1",),
+                    capability=StatedCapability(reactive_power_var=Range(-80e3, 60e3)),
+                    description="Roofs",
+                ),
+            ),
+        ),
+        group_id=ANY_GROUP,
+    ),
+    "operations_reply": replace(
+        answer(Result.PARTIAL, parts=(part(1, Result.OK, "old"), part(2, Result.FAILED, "mg680"))),
+        group_id=ANY_GROUP,
+    ),
     "status_reply": answer(
         Result.PARTIAL,
         errors=(error("6.1", ErrorLevel.WARNING, "SoC is not known for every member"),),
