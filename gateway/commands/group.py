@@ -25,7 +25,6 @@ from gateway.groups.messages import (
     Direction,
     DispatchRequest,
     ForecastRequest,
-    GroupReply,
     IslandAction,
     IslandRequest,
     LimitRequest,
@@ -35,7 +34,7 @@ from gateway.groups.messages import (
     Timing,
     Validity,
 )
-from gateway.groups.summary import reply_line, request_line
+from gateway.groups.summary import message_line
 from gateway.groups.xml import decode
 from gateway.groups.xml_faults import InvalidMessageError
 from gateway.groups.xml_guard import MAX_BYTES, parse
@@ -263,7 +262,7 @@ def validate(file: Path) -> None:
         message = decode(data)
     except InvalidMessageError as error:
         _not_valid(file, error.faults)
-    line = reply_line(message) if isinstance(message, GroupReply) else request_line(message)
+    line = message_line(message)
     typer.echo(f"{type(message).__name__}: {line}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gateway.groups.events import GroupEvent
 from gateway.groups.messages import (
     CapabilityRequest,
     ChangeGroupRequest,
@@ -51,6 +52,17 @@ def function_of(request: GroupRequest) -> str:
     if isinstance(request, WattCurveRequest):
         return f"{request.kind}Curve"
     return type(request).__name__.removesuffix("Request")
+
+
+def message_line(message: GroupRequest | GroupReply | GroupEvent) -> str:
+    """What a message says, whichever it is."""
+    match message:
+        case GroupReply():
+            return reply_line(message)
+        case GroupEvent():
+            return f"{message.group_id} {message.kind} {message.sequence}: {message.reason}"
+        case _:
+            return request_line(message)
 
 
 def request_line(request: GroupRequest) -> str:

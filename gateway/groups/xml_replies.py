@@ -66,7 +66,7 @@ def write_report(reply: GroupReply, payload: etree._Element) -> None:
     add(report, "GroupId", reply.group_id)
     write_status(report, reply.present, reply.ranges)
     if reply.forecast is not None:
-        _put_forecast(report, reply.forecast)
+        write_forecast(report, reply.forecast)
     for held in reply.held:
         _put_held(report, held)
     for definition in reply.groups:
@@ -124,7 +124,7 @@ def read_report(
         errors=_errors(outcome),
         present=read_present(report),
         ranges=read_ranges(report),
-        forecast=_forecast(report),
+        forecast=read_forecast(report),
         held=_held(report),
         groups=read_definitions(report),
         parts=tuple(parts),
@@ -167,7 +167,12 @@ def _errors(reply: etree._Element) -> tuple[ReplyError, ...]:
     )
 
 
-def _forecast(report: etree._Element) -> Forecast | None:
+def read_forecast(report: etree._Element) -> Forecast | None:
+    """The forecast, if there is one.
+
+    Raises:
+        WireError: a nominal value outside its own band, or a wrong unit.
+    """
     element = report.find(tag("Forecast"))
     if element is None:
         return None
@@ -234,7 +239,8 @@ def _range(capability: etree._Element, name: str) -> Range | None:
     return Range(low, high)
 
 
-def _put_forecast(report: etree._Element, forecast: Forecast) -> None:
+def write_forecast(report: etree._Element, forecast: Forecast) -> None:
+    """Put a forecast into a report."""
     element = add(report, "Forecast")
     add(element, "Created", time_text(forecast.created_ms))
     add(element, "ConfidencePercent", number_text(forecast.confidence_pct))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from gateway.groups.administration import GroupDefinition
+from gateway.groups.administrator import Administrator
 from gateway.groups.backend import PointGroup, Submitter
 from gateway.groups.der_points import DerPoints
 from gateway.groups.registry import GroupRegistry
@@ -93,7 +93,7 @@ def administer(
     forecaster: GroupForecaster,
     store: PointStore,
     router: Router,
-) -> None:
+) -> Administrator:
     """Let groups made by message live beside the configured ones, with forecasts of their own.
 
     Raises:
@@ -105,9 +105,11 @@ def administer(
         forecaster.follow(group_id, made)
 
     registry = group_registry(site)
-    service.administer(registry, group_builder(site, store, router)).listeners.append(follow)
+    administrator = service.administer(registry, group_builder(site, store, router))
+    administrator.listeners.append(follow)
     for group_id, definition in registry.made.groups.items():
         follow(group_id, definition)
+    return administrator
 
 
 def _unfit(device: Device) -> str:
@@ -139,10 +141,10 @@ def remote_groups(site: Site, clock: Clock) -> Iterator[tuple[RemoteGroup, Group
 
 
 async def follow_remote(group: RemoteGroup, client: GroupClient) -> None:
-    """Ask a remote group for its status, again and again."""
+    """Ask a remote group for its status, again and again, and at once when its box tells of it."""
     try:
         while True:
             await group.poll()
-            await asyncio.sleep(group.poll_s)
+            await group.due()
     finally:
         await client.close()

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.groups import messages as m
+from gateway.groups.events import EventKind, GroupEvent
 from gateway.groups.xml import decode, encode
 from gateway.groups.xml_values import MULTIPLIERS, number, number_text
 from gateway.model.der import Excitation, Range
@@ -265,6 +266,26 @@ def in_parts(whole: m.GroupReply, parts: list[m.GroupReply]) -> m.GroupReply:
 
 replies = replies | st.builds(in_parts, replies, st.lists(replies, max_size=3))
 
+
+def event_of(kind: EventKind, forecast: m.Forecast, told: m.GroupReply, sequence: int):
+    definition = told.groups[0] if told.groups and kind is EventKind.GROUP else None
+    return GroupEvent(
+        message_id=told.correlation_id,
+        source=told.dms_id,
+        group_id=told.group_id,
+        time_ms=told.time_ms,
+        kind=kind,
+        sequence=sequence,
+        reason=told.errors[0].reason if told.errors else "",
+        present=told.present,
+        ranges=told.ranges,
+        forecast=forecast if kind is EventKind.FORECAST else None,
+        definition=definition,
+    )
+
+
+events = st.builds(event_of, st.sampled_from(EventKind), forecasts, replies, versions)
+
 SLOW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
@@ -280,6 +301,12 @@ def test_every_reply_survives(reply):
     assert decode(encode(reply)) == reply
 
 
+@SLOW
+@given(events)
+def test_every_event_survives(event):
+    assert decode(encode(event)) == event
+
+
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_message_or_refused(data):
     try:
@@ -289,7 +316,7 @@ def test_any_bytes_are_a_message_or_refused(data):
 
 
 @SLOW
-@given(requests | replies, st.data())
+@given(requests | replies | events, st.data())
 def test_a_message_with_bytes_changed_is_a_message_or_refused(message, data):
     document = bytearray(encode(message))
     for _ in range(data.draw(st.integers(1, 4))):

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import aiohttp
 
+from gateway.groups.events import GroupEvent
 from gateway.groups.messages import GroupReply, GroupRequest
 from gateway.groups.xml import CONTENT_TYPE, decode_reply, encode
 from gateway.groups.xml_faults import InvalidMessageError
@@ -44,7 +45,7 @@ class GroupClient:
     """Sends group functions to one endpoint.
 
     Args:
-        url: of the endpoint, ``https://host:port/groups``.
+        url: of the endpoint, ``https://host:port/groups`` or, for events, ``/events``.
         context: TLS, from :func:`gateway.links.cim.tls.client_context`.
         config: time-outs.
     """
@@ -87,6 +88,19 @@ class GroupClient:
             LinkError, RemoteProtocolError, LocalProtocolError: as :meth:`send`.
         """
         document = encode(request)
+        reply, answer = await self._ask(document, request.address.message_id)
+        return Exchange(request, reply, document, answer)
+
+    async def notify(self, event: GroupEvent) -> GroupReply:
+        """Tell of an event, once; the reply acknowledges it.
+
+        Raises:
+            LinkError, RemoteProtocolError, LocalProtocolError: as :meth:`send`.
+        """
+        return (await self._ask(encode(event), event.message_id))[0]
+
+    async def _ask(self, document: bytes, asked: str) -> tuple[GroupReply, bytes]:
+        """Send a document; the reply to it, as typed and as received."""
         status, answer = await self._transfer("POST", self._url, document)
         try:
             reply = decode_reply(answer)
@@ -96,11 +110,10 @@ class GroupClient:
             reasons = "; ".join(error.reason for error in reply.errors)
             kind = LinkError if status in _LATER else RemoteProtocolError
             raise kind(f"{self._url}: HTTP {status}: {reasons}")
-        asked = request.address.message_id
         if reply.correlation_id != asked:
             message = f"{self._url}: reply to {reply.correlation_id!r}, asked was {asked!r}"
             raise RemoteProtocolError(f"{message}; {_UNKNOWN}")
-        return Exchange(request, reply, document, answer)
+        return reply, answer
 
     async def query(self, path: str) -> dict[str, Any]:
         """What a read-only route of the same server tells.

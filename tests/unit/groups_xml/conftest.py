@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.groups.events import EventKind, GroupEvent
 from gateway.groups.messages import (
     ANY_GROUP,
     Address,
@@ -81,6 +82,18 @@ def error(code: str, level: ErrorLevel, reason: str) -> ReplyError:
     return ReplyError(code=code, level=level, reason=reason)
 
 
+def event(kind: EventKind, sequence: int, **content: object) -> GroupEvent:
+    return GroupEvent(
+        message_id="ev-1",
+        source="box-7",
+        group_id="mg680",
+        time_ms=NOON_MS - 1750,
+        kind=kind,
+        sequence=sequence,
+        **content,
+    )
+
+
 def part(number: int, result: Result, group: str) -> GroupReply:
     failed = result is Result.FAILED
     return replace(
@@ -93,7 +106,7 @@ def part(number: int, result: Result, group: str) -> GroupReply:
     )
 
 
-MESSAGES: dict[str, GroupRequest | GroupReply] = {
+MESSAGES: dict[str, GroupRequest | GroupReply | GroupEvent] = {
     "status_query": StatusRequest(
         address=address("status_query"),
         quantities=(P, Q, Quantity.STATE_OF_CHARGE),
@@ -250,6 +263,35 @@ MESSAGES: dict[str, GroupRequest | GroupReply] = {
         answer(Result.PARTIAL, parts=(part(1, Result.OK, "old"), part(2, Result.FAILED, "mg680"))),
         group_id=ANY_GROUP,
     ),
+    "event_status": event(
+        EventKind.STATUS,
+        12,
+        reason="P is not good",
+        present=(Present(quantity=P, value=-12_500.0, good=False, time_ms=NOON_MS - 3000),),
+        ranges=(QuantityRange(quantity=P, now=None, nameplate=Range(-1.0, 1.0)),),
+    ),
+    "event_forecast": event(
+        EventKind.FORECAST,
+        1,
+        forecast=Forecast(
+            created_ms=NOON_MS - 1750,
+            confidence_pct=90.0,
+            interpolation=Interpolation.STEP,
+            interval_s=900.0,
+            intervals=(
+                ForecastInterval(
+                    start_ms=NOON_MS, quantity=P, nominal=5.0, minimum=4.0, maximum=6.0
+                ),
+            ),
+        ),
+    ),
+    "event_group": event(
+        EventKind.GROUP,
+        2,
+        reason="version 3",
+        definition=GroupDefinition(group_id="mg680", version=3, members=("pv1",)),
+    ),
+    "event_group_removed": event(EventKind.GROUP, 3),
     "status_reply": answer(
         Result.PARTIAL,
         errors=(error("6.1", ErrorLevel.WARNING, "SoC is not known for every member"),),
@@ -307,5 +349,5 @@ MESSAGES: dict[str, GroupRequest | GroupReply] = {
 
 
 @pytest.fixture
-def golden_messages() -> dict[str, GroupRequest | GroupReply]:
+def golden_messages() -> dict[str, GroupRequest | GroupReply | GroupEvent]:
     return MESSAGES
