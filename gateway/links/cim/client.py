@@ -11,7 +11,7 @@ from typing import Any, Self
 import aiohttp
 
 from gateway.groups.events import GroupEvent
-from gateway.groups.messages import GroupReply, GroupRequest
+from gateway.groups.messages import GroupReply, GroupRequest, Result, StatusRequest
 from gateway.groups.xml import CONTENT_TYPE, decode_reply, encode
 from gateway.groups.xml_faults import InvalidMessageError
 from gateway.links.cim.config import ClientConfig
@@ -89,6 +89,8 @@ class GroupClient:
         """
         document = encode(request)
         reply, answer = await self._ask(document, request.address.message_id)
+        if unsaid := _unsaid(request, reply):
+            raise RemoteProtocolError(f"{self._url}: a status without {', '.join(unsaid)}")
         return Exchange(request, reply, document, answer)
 
     async def notify(self, event: GroupEvent) -> GroupReply:
@@ -163,6 +165,14 @@ class GroupClient:
             connector=connector, timeout=timeout, auto_decompress=False
         )
         return self._session
+
+
+def _unsaid(request: GroupRequest, reply: GroupReply) -> list[str]:
+    """Quantities asked for that a status leaves out (paper, table 4): no schema can see that."""
+    if not isinstance(request, StatusRequest) or reply.result is Result.FAILED:
+        return []
+    told = {entry.quantity for entry in reply.present}
+    return [quantity for quantity in request.quantities if quantity not in told]
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
