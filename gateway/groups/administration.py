@@ -69,6 +69,7 @@ class ChangeGroupRequest:
     Attributes:
         version: the one the change starts from; refused where it is not the present one.
         add, remove: members.
+        members: take the place of the present ones; None leaves them to ``add`` and ``remove``.
         capability: takes the place of the present one; None leaves it.
         description: the same; None leaves it.
     """
@@ -77,6 +78,7 @@ class ChangeGroupRequest:
     version: int
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
+    members: tuple[str, ...] | None = None
     capability: StatedCapability | None = None
     description: str | None = None
 

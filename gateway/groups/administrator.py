@@ -75,7 +75,8 @@ class Administrator:
             raise RefusedChangeError(f"{asker.name} is no administrator of groups here")
         after = self._registry.judge(request, made)
         regroups = isinstance(request, DeleteGroupRequest) or (
-            isinstance(request, ChangeGroupRequest) and bool(request.add or request.remove)
+            isinstance(request, ChangeGroupRequest)
+            and bool(request.add or request.remove or request.members)
         )
         if regroups and (functions := ", ".join(held)):
             raise RefusedChangeError(f"set points are held ({functions}): end them first")

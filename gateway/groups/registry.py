@@ -136,6 +136,10 @@ class GroupRegistry:
                 raise RefusedChangeError(f"{', '.join(names)}: {fault}")
         left = tuple(name for name in old.members if name not in request.remove)
         members = (*left, *request.add)
+        if request.members is not None:
+            if request.add or request.remove:
+                raise RefusedChangeError("members are replaced, or added and removed, not both")
+            members = request.members
         self._check_members(members)
         new = replace(old, members=members)
         if request.capability is not None:

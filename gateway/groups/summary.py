@@ -167,6 +167,8 @@ def _creation(request: CreateGroupRequest) -> str:
 
 def _change(request: ChangeGroupRequest) -> str:
     parts = [f"+{name}" for name in request.add] + [f"-{name}" for name in request.remove]
+    if request.members is not None:
+        parts.append(f"of {', '.join(request.members)}")
     if request.capability is not None:
         parts.append("capability")
     return f"version {request.version}: {' '.join(parts) or 'description'}"

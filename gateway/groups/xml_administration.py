@@ -83,7 +83,11 @@ def _put_change(element: etree._Element, request: ChangeGroupRequest) -> None:
     add(element, "Version", str(request.version))
     if request.description is not None:
         add(element, "Description", clean(request.description))
-    for name, members in (("Add", request.add), ("Remove", request.remove)):
+    for name, members in (
+        ("Add", request.add),
+        ("Remove", request.remove),
+        ("Members", request.members),
+    ):
         if members:
             _put_members(add(element, name), members)
     if request.capability is not None:
@@ -92,12 +96,14 @@ def _put_change(element: etree._Element, request: ChangeGroupRequest) -> None:
 
 def _read_change(element: etree._Element, address: Address) -> ChangeGroupRequest:
     added, removed = element.find(tag("Add")), element.find(tag("Remove"))
+    members = element.find(tag("Members"))
     stated = element.find(tag("StatedCapability"))
     return ChangeGroupRequest(
         address=address,
         version=int(text_of(element, "Version")),
         add=() if added is None else _members(added),
         remove=() if removed is None else _members(removed),
+        members=None if members is None else _members(members),
         capability=None if stated is None else _capability(stated),
         description=element.findtext(tag("Description")),
     )

@@ -162,6 +162,7 @@ administration = st.one_of(
         version=versions,
         add=some_members,
         remove=some_members,
+        members=st.none() | members,
         capability=st.none() | stated,
         description=st.none() | texts,
     ),

@@ -99,12 +99,15 @@ class Intake:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "broken-body", [reason]) from None
         return bytes(body)
 
-    async def decoded(self, body: bytes, decode: Callable[[bytes], Decoded]) -> Decoded:
+    async def decoded(
+        self, body: bytes, decode: Callable[[bytes], Decoded], *, explain: bool = True
+    ) -> Decoded:
         """The message in a body.
 
         Args:
             body: the document.
             decode: makes the message of it. Raises InvalidMessageError.
+            explain: judge a refused one again, by the validator with the plainer words.
 
         Raises:
             RefusedError: 400, with a report for people.
@@ -115,7 +118,9 @@ class Intake:
                 return decode(body)
             return await loop.run_in_executor(self._thread, decode, body)
         except InvalidMessageError as error:
-            readable = await loop.run_in_executor(self._thread, _readable, body)
+            readable: list[Fault] = []
+            if explain:
+                readable = await loop.run_in_executor(self._thread, _readable, body)
             reasons = [str(fault) for fault in readable or error.faults]
             status = HTTPStatus.BAD_REQUEST
             raise RefusedError(status, "invalid-message", reasons, error.identity) from None

@@ -20,8 +20,9 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from gateway.groups.events import GroupEvent
+from gateway.groups.forms import form_of
 from gateway.groups.messages import GroupReply, GroupRequest
-from gateway.groups.xml import CONTENT_TYPE, decode_event, decode_request, encode
+from gateway.groups.xml import CONTENT_TYPE, decode_event, encode
 from gateway.groups.xml_faults import Identity
 from gateway.links.cim.config import ServerConfig
 from gateway.links.cim.connection import GuardedConnection
@@ -143,7 +144,7 @@ class GroupServer:
         return application
 
     def _post(
-        self, answer: Callable[[web.Request, str], Awaitable[GroupReply]]
+        self, answer: Callable[[web.Request, str], Awaitable[bytes]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         """A route that takes a document and answers with a reply."""
 
@@ -152,8 +153,8 @@ class GroupServer:
             connection.busy()
             self.statistics.requests += 1
             try:
-                reply = await answer(request, connection.peer)
-                response = _response(HTTPStatus.OK, reply)
+                document = await answer(request, connection.peer)
+                response = _response(HTTPStatus.OK, document)
                 self.statistics.answered += 1
             except RefusedError as refusal:
                 response = self._refusal(refusal)
@@ -166,22 +167,29 @@ class GroupServer:
 
         return post
 
-    async def _reply(self, request: web.Request, peer: str) -> GroupReply:
-        """``POST /groups``."""
+    async def _reply(self, request: web.Request, peer: str) -> bytes:
+        """``POST /groups``, in either form."""
         self._intake.check_head(request, peer)
-        message = await self._intake.decoded(await self._intake.body(request), decode_request)
-        address = message.address
-        identity = Identity(address.message_id, address.dms_id, address.group_id)
-        return await self._bounded(lambda: self._handler(message, peer), identity)
+        body = await self._intake.body(request)
+        form = form_of(body)
+        try:
+            message = await self._intake.decoded(body, form.read, explain=not form.is_iec)
+            address = message.address
+            identity = Identity(address.message_id, address.dms_id, address.group_id)
+            reply = await self._bounded(lambda: self._handler(message, peer), identity)
+        except RefusedError as refusal:
+            refusal.form = form
+            raise
+        return form.write(reply)
 
-    async def _acknowledge(self, request: web.Request, peer: str) -> GroupReply:
+    async def _acknowledge(self, request: web.Request, peer: str) -> bytes:
         """``POST /events``."""
         self._intake.check_head(request, peer)
         event = await self._intake.decoded(await self._intake.body(request), decode_event)
         identity = Identity(event.message_id, event.source, event.group_id)
         if (take := self._events) is None:
             raise web.HTTPNotFound
-        return await self._bounded(lambda: take(event, peer), identity)
+        return encode(await self._bounded(lambda: take(event, peer), identity))
 
     async def _bounded(
         self, answer: Callable[[], Awaitable[GroupReply]], identity: Identity
@@ -241,7 +249,8 @@ class GroupServer:
     def _refusal(self, refusal: RefusedError) -> web.Response:
         self.statistics.refuse(refusal.code)
         number = sum(self.statistics.refused.values())
-        response = _response(refusal.status, refusal.reply(number, self._clock.utc_ms()))
+        document = refusal.form.write(refusal.reply(number, self._clock.utc_ms()))
+        response = _response(refusal.status, document)
         if refusal.status is HTTPStatus.SERVICE_UNAVAILABLE:
             response.headers[hdrs.RETRY_AFTER] = "1"
         if refusal.body_unread:
@@ -253,8 +262,8 @@ class GroupServer:
             self._bug.set_exception(error)
 
 
-def _response(status: HTTPStatus, reply: GroupReply) -> web.Response:
-    return web.Response(status=status, body=encode(reply), content_type=CONTENT_TYPE)
+def _response(status: HTTPStatus, document: bytes) -> web.Response:
+    return web.Response(status=status, body=document, content_type=CONTENT_TYPE)
 
 
 def _quiet() -> logging.Logger:

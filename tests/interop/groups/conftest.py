@@ -152,11 +152,15 @@ class Box:
         context.load_cert_chain(paths.clients[name].certificate, paths.clients[name].key)
         return context
 
-    async def post(self, document: bytes, name: str = "dms") -> tuple[int, bytes]:
-        """HTTP status and answer, which is valid whatever it says."""
+    def open(self, name: str) -> None:
+        """A session under a certificate's name, where there is none yet."""
         if name not in self.sessions:
             connector = aiohttp.TCPConnector(ssl=self.tls(name))
             self.sessions[name] = aiohttp.ClientSession(connector=connector)
+
+    async def post(self, document: bytes, name: str = "dms") -> tuple[int, bytes]:
+        """HTTP status and answer, which is valid whatever it says."""
+        self.open(name)
         headers = {"Content-Type": "application/xml"}
         url = f"https://127.0.0.1:{self.port}/groups"
         async with self.sessions[name].post(url, data=document, headers=headers) as response:

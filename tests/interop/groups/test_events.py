@@ -93,7 +93,7 @@ def event(group: str, number: int = 1) -> bytes:
 
 
 async def post(box, document: bytes) -> tuple[int, Reply]:
-    await box.ask(payload("GroupQuery", None))  # opens the session
+    box.open("dms")
     url, headers = f"https://127.0.0.1:{box.port}/events", {"Content-Type": "application/xml"}
     async with box.sessions["dms"].post(url, data=document, headers=headers) as response:
         answer = await response.read()

@@ -129,6 +129,8 @@ async def test_a_change_of_members_counts_the_version_and_is_seen_at_once(admin)
         ({"add": ("wide",), "remove": ("wide",)}, "added and removed"),
         ({"remove": ("pv1", "pv2")}, "needs a member"),
         ({"add": ("nobody",)}, "no device"),
+        ({"add": ("wide",), "members": ("pv1",)}, "not both"),
+        ({"members": ("pv1", "pv1")}, "named twice"),
     ],
 )
 async def test_a_change_that_makes_no_sense_changes_nothing(admin, delta, said):
