@@ -11,8 +11,10 @@ from typing import Annotated
 
 import typer
 
+from gateway.commands import group_settings
 from gateway.commands.common import fail
 from gateway.commands.group_ask import Caller, ask
+from gateway.commands.group_options import SITE, As, End, For, Group, Site, Xml, pairs
 from gateway.groups import schema
 from gateway.groups.messages import (
     POWER_QUANTITIES,
@@ -23,7 +25,6 @@ from gateway.groups.messages import (
     Direction,
     DispatchRequest,
     ForecastRequest,
-    GroupReply,
     IslandAction,
     IslandRequest,
     LimitRequest,
@@ -33,7 +34,7 @@ from gateway.groups.messages import (
     Timing,
     Validity,
 )
-from gateway.groups.summary import reply_line, request_line
+from gateway.groups.summary import message_line
 from gateway.groups.xml import decode
 from gateway.groups.xml_faults import InvalidMessageError
 from gateway.groups.xml_guard import MAX_BYTES, parse
@@ -47,14 +48,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Group = Annotated[str, typer.Argument(help="The group's id.")]
-Site = Annotated[Path, typer.Option("--site", help="The running site's folder.")]
-As = Annotated[str, typer.Option("--as", help="Client certificate to show.")]
-Xml = Annotated[bool, typer.Option("--xml", help="Print both documents as sent.")]
-For = Annotated[float, typer.Option("--for", min=0, help="Seconds it holds; 0: until replaced.")]
-End = Annotated[bool, typer.Option("--end", help="End the function instead.")]
-
-_SITE = Path("hil/sites/ieee13")
 #: Lets -100 be a value rather than an option.
 _SIGNED = {"ignore_unknown_options": True}
 
@@ -66,7 +59,7 @@ def status(
         list[Quantity] | None, typer.Option("-q", "--quantity", help="Repeat for several.")
     ] = None,
     refreshed: Annotated[bool, typer.Option("--refreshed", help="Read anew first.")] = False,
-    site: Site = _SITE,
+    site: Site = SITE,
     name: As = "dms",
     xml: Xml = False,
 ) -> None:
@@ -81,7 +74,7 @@ def status(
 
 
 @app.command()
-def capability(group: Group, site: Site = _SITE, name: As = "dms", xml: Xml = False) -> None:
+def capability(group: Group, site: Site = SITE, name: As = "dms", xml: Xml = False) -> None:
     """What the group can do now, and by its nameplates."""
     ask(Caller(site, name, xml), group, lambda address: CapabilityRequest(address=address))
 
@@ -91,7 +84,7 @@ def forecast(
     group: Group,
     intervals: Annotated[int, typer.Option(min=1, max=288)] = 4,
     minutes: Annotated[float, typer.Option(min=1, max=1440, help="Of one interval.")] = 15.0,
-    site: Site = _SITE,
+    site: Site = SITE,
     name: As = "dms",
     xml: Xml = False,
 ) -> None:
@@ -112,7 +105,7 @@ def limit(  # noqa: PLR0913, PLR0917 - one an option
     imports: Annotated[bool, typer.Option("--import", help="Limit import.")] = False,
     end: End = False,
     seconds: For = 0.0,
-    site: Site = _SITE,
+    site: Site = SITE,
     name: As = "dms",
     xml: Xml = False,
 ) -> None:
@@ -137,7 +130,7 @@ def dispatch_p(
     kw: Annotated[float | None, typer.Argument(help="kW; negative charges.")] = None,
     end: End = False,
     seconds: For = 0.0,
-    site: Site = _SITE,
+    site: Site = SITE,
     name: As = "dms",
     xml: Xml = False,
 ) -> None:
@@ -151,7 +144,7 @@ def dispatch_q(
     kvar: Annotated[float | None, typer.Argument(help="kvar; negative absorbs.")] = None,
     end: End = False,
     seconds: For = 0.0,
-    site: Site = _SITE,
+    site: Site = SITE,
     name: As = "dms",
     xml: Xml = False,
 ) -> None:
@@ -169,16 +162,16 @@ def curve(
         CurveReference.MAX_APPARENT_POWER
     ),
     end: End = False,
-    site: Site = _SITE,
+    site: Site = SITE,
     name: As = "dms",
     xml: Xml = False,
 ) -> None:
     """Set a volt-VAR curve."""
-    pairs = () if end and not points else _pairs(points)
+    curve_points = () if end and not points else pairs(points, "voltage %:var %")
     ask(
         Caller(site, name, xml),
         group,
-        lambda address: CurveRequest(address=address, points=pairs, reference=reference),
+        lambda address: CurveRequest(address=address, points=curve_points, reference=reference),
     )
 
 
@@ -188,7 +181,7 @@ def pf(
     magnitude: Annotated[float | None, typer.Argument(min=0, max=1)] = None,
     absorb: Annotated[bool, typer.Option("--absorb", help="Under-excited.")] = False,
     end: End = False,
-    site: Site = _SITE,
+    site: Site = SITE,
     name: As = "dms",
     xml: Xml = False,
 ) -> None:
@@ -205,8 +198,14 @@ def pf(
     )
 
 
+app.command("watt-curve")(group_settings.watt_curve)
+app.command()(group_settings.regulate)
+app.command()(group_settings.ramp)
+app.command()(group_settings.price)
+
+
 @app.command()
-def connect(group: Group, site: Site = _SITE, name: As = "dms", xml: Xml = False) -> None:
+def connect(group: Group, site: Site = SITE, name: As = "dms", xml: Xml = False) -> None:
     """Let the group's DERs connect."""
     ask(
         Caller(site, name, xml),
@@ -216,7 +215,7 @@ def connect(group: Group, site: Site = _SITE, name: As = "dms", xml: Xml = False
 
 
 @app.command()
-def disconnect(group: Group, site: Site = _SITE, name: As = "dms", xml: Xml = False) -> None:
+def disconnect(group: Group, site: Site = SITE, name: As = "dms", xml: Xml = False) -> None:
     """Make the group's DERs cease to energise."""
     ask(
         Caller(site, name, xml),
@@ -230,7 +229,7 @@ def island(
     group: Group,
     action: Annotated[IslandAction, typer.Option(case_sensitive=False)] = IslandAction.PLANNED,
     reason: str = "",
-    site: Site = _SITE,
+    site: Site = SITE,
     name: As = "dms",
     xml: Xml = False,
 ) -> None:
@@ -263,7 +262,7 @@ def validate(file: Path) -> None:
         message = decode(data)
     except InvalidMessageError as error:
         _not_valid(file, error.faults)
-    line = reply_line(message) if isinstance(message, GroupReply) else request_line(message)
+    line = message_line(message)
     typer.echo(f"{type(message).__name__}: {line}")
 
 
@@ -292,13 +291,3 @@ def _si(kilo: float | None, *, end: bool) -> float | None:
     if (kilo is None) != end:
         fail("say either a value or --end")
     return None if kilo is None else 1e3 * kilo
-
-
-def _pairs(text: str) -> tuple[tuple[float, float], ...]:
-    try:
-        pairs = [pair.split(":") for pair in text.split(",")]
-        return tuple((float(volts), float(var)) for volts, var in pairs)
-    except ValueError:
-        fail(
-            f"{text!r} is no curve. What to do: voltage %:var % pairs, e.g. 95:44,105:-44, or --end"
-        )

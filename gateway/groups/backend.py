@@ -11,10 +11,11 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.groups.administration import StatedCapability
 from gateway.groups.allocation import allocate, total
 from gateway.groups.der_points import DerPoints, DerView
 from gateway.groups.messages import Present, Quantity, QuantityRange
-from gateway.groups.writes import UnsupportedError, Write
+from gateway.groups.write import UnsupportedError, Write
 from gateway.model.command import Command, CommandResult, Priority
 from gateway.model.der import Capability, Range
 from gateway.model.reader import PointReader
@@ -22,10 +23,17 @@ from gateway.model.reader import PointReader
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """On whose behalf points are written: the arbiter ranks by it."""
+    """On whose behalf points are written: the arbiter ranks by it.
+
+    Attributes:
+        administrator: may say what groups there are.
+        remote: its requests came over a network: those too old are refused.
+    """
 
     name: str
     priority: Priority
+    administrator: bool = False
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ class PointGroup:
         members: its DERs, or its one controller.
         reader: present measurements.
         submitter: the way to the points.
+        stated: bounds of the whole, whatever its members could do.
     """
 
     def __init__(
@@ -85,8 +94,10 @@ class PointGroup:
         members: Sequence[DerPoints],
         reader: PointReader,
         submitter: Submitter,
+        stated: StatedCapability | None = None,
     ) -> None:
         self.group_id = group_id
+        self._stated = stated or StatedCapability()
         self._views = {der.name: DerView(der, reader) for der in members}
         self._submitter = submitter
 
@@ -149,15 +160,23 @@ class PointGroup:
         known = [_RANGED[quantity](plate) for plate in plates if plate is not None]
         return QuantityRange(
             quantity=quantity,
-            now=sum(now[1:], start=now[0]) if now else None,
-            nameplate=sum(known[1:], start=known[0]) if len(known) == len(plates) else None,
+            now=self._within(quantity, sum(now[1:], start=now[0])) if now else None,
+            nameplate=self._within(quantity, sum(known[1:], start=known[0]))
+            if len(known) == len(plates) and known
+            else None,
         )
 
     def share(self, wanted: float, quantity: Quantity) -> tuple[dict[str, float], float]:
         """Each online member's part of a set point, and the sum they will hold."""
         ranges = {n: _RANGED[quantity](c) for n, c in self.capability_now().items()}
+        stated = self._stated.of(quantity)
+        wanted = wanted if stated is None else stated.clip(wanted)
         parts = allocate(wanted, ranges)
         return parts, total(ranges).clip(wanted) if ranges else math.nan
+
+    def _within(self, quantity: Quantity, able: Range) -> Range:
+        stated = self._stated.of(quantity)
+        return able if stated is None else Range(*(stated.clip(v) for v in _ends(able)))
 
     async def apply(self, writes: Mapping[str, Sequence[Write] | str], order: Order) -> Applied:
         """Write to several members at once, each member's writes in order.
@@ -208,12 +227,28 @@ class PointGroup:
         taken = {point.partition(".")[0] for point in enables} - refusals.keys()
         return Applied(tuple(sorted(taken)), refusals)
 
+    async def restore(self, settings: Sequence[str], order: Order) -> Applied:
+        """End claims on settings, which have no enable: what stood there before comes back.
+
+        Args:
+            settings: their points.
+            order: whose claims end.
+        """
+        refusals: dict[str, str] = {}
+        for point in settings:
+            result = await self._submitter.release(point, order.asker.name)
+            if result is not None and not result.ok:
+                refusals[point.partition(".")[0]] = result.detail or result.status.name
+        taken = {point.partition(".")[0] for point in settings} - refusals.keys()
+        return Applied(tuple(sorted(taken)), refusals)
+
     async def _write(self, writes: Sequence[Write] | str, order: Order) -> str:
         """Empty where every write was taken, else the first refusal; nothing follows it."""
         if isinstance(writes, str):
             return writes
         for write in writes:
-            if write.resets_to is not None:
+            kept = write.setting and self._submitter.holder(write.point) is not None
+            if write.resets_to is not None and not kept:
                 self._submitter.set_default(write.point, write.resets_to, order.reason)
             result = await self._submitter.submit(_command(write, order))
             if not result.ok:
@@ -221,6 +256,10 @@ class PointGroup:
             if write.momentary:
                 self._submitter.withdraw(write.point, order.asker.name)
         return ""
+
+
+def _ends(able: Range) -> tuple[float, float]:
+    return able.minimum, able.maximum
 
 
 def attempt(make: Callable[[DerView], list[Write]], view: DerView) -> list[Write] | str:

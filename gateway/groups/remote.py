@@ -6,11 +6,14 @@ several who ask here the other box sees one: so ranks are judged here, before an
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from gateway.groups.backend import Asker
+from gateway.groups.events import GroupEvent
 from gateway.groups.messages import (
     Address,
     CapabilityRequest,
@@ -39,6 +42,11 @@ POLLED = (
 )
 #: A status this many poll periods old is no longer good.
 _MISSED_POLLS = 3.0
+#: Least time between questions, however many events come.
+_LEAST_S = 0.2
+
+#: What can be asked of one group.
+FunctionRequest = StatusRequest | CapabilityRequest | ForecastRequest | SetPointRequest
 
 #: Sends a request to the other box once. Raises LinkError, RemoteProtocolError.
 Send = Callable[[GroupRequest], Awaitable[GroupReply]]
@@ -64,6 +72,7 @@ class RemoteGroup:
     Attributes:
         poll_s: as given.
         fault: why the last question found no answer; empty while all is well.
+        last_event: what its box last said unasked.
     """
 
     def __init__(
@@ -82,6 +91,8 @@ class RemoteGroup:
         self._clock = clock
         self.poll_s = poll_s
         self.fault = "not asked yet"
+        self.last_event = ""
+        self._wake = asyncio.Event()
         self._heard_s = float("-inf")
         self._present: dict[Quantity, Present] = {}
         self._ranges: dict[Quantity, QuantityRange] = {}
@@ -92,6 +103,26 @@ class RemoteGroup:
     def group_id(self) -> str:
         """Its id here."""
         return self._group_id
+
+    @property
+    def remote_id(self) -> str:
+        """Its id there."""
+        return self._remote_id
+
+    def wake(self, event: GroupEvent) -> None:
+        """An event of its box: it is asked at once, not at its next turn."""
+        self.last_event = f"{event.kind} {event.reason}".strip()
+        self._wake.set()
+
+    async def due(self) -> None:
+        """Wait until it is to be asked again: after ``poll_s``, or at an event.
+
+        Events in quick succession make it no more than a question each ``_LEAST_S``.
+        """
+        await asyncio.sleep(min(_LEAST_S, self.poll_s))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), max(self.poll_s - _LEAST_S, 0.0))
+        self._wake.clear()
 
     @property
     def is_fresh(self) -> bool:
@@ -129,7 +160,7 @@ class RemoteGroup:
         )
         return await self._forward(StatusRequest(address=address, quantities=POLLED))
 
-    async def ask(self, request: GroupRequest, asker: Asker) -> GroupReply:
+    async def ask(self, request: FunctionRequest, asker: Asker) -> GroupReply:
         """Ask it something on somebody's behalf. Never raises for a refusal or a lost peer."""
         if isinstance(request, StatusRequest | CapabilityRequest | ForecastRequest):
             return await self._forward(request)
@@ -153,7 +184,7 @@ class RemoteGroup:
                 self._claims[function] = _Claim(asker, until_ms)
         return reply
 
-    async def _forward(self, request: GroupRequest) -> GroupReply:
+    async def _forward(self, request: FunctionRequest) -> GroupReply:
         address = request.address
         there = replace(request, address=replace(address, group_id=self._remote_id))
         try:

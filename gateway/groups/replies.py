@@ -44,18 +44,30 @@ def refusal(reason: str, level: ErrorLevel = ErrorLevel.WARNING) -> ReplyError:
     return ReplyError(code=REFUSED, level=level, reason=reason)
 
 
-def outcome(address: Address, now_ms: int, applied: Applied, held: Held) -> GroupReply:
-    """Reply to a set point: OK, PARTIAL with what is held, or FAILED."""
+def outcome(
+    address: Address, now_ms: int, applied: Applied, held: Held | None = None
+) -> GroupReply:
+    """Reply to a set point: OK, PARTIAL with what is held, or FAILED.
+
+    Args:
+        address: of the request.
+        now_ms: UTC ms.
+        applied: how far it was carried out.
+        held: what is held; None for what no quantity stands for, a ramp or a price.
+    """
     errors = [refusal(f"{member}: {text}") for member, text in applied.refusals.items()]
     if not applied.taken:
         reasons = "; ".join(error.reason for error in errors)
         return failed(address, now_ms, reasons or "the group has no members")
-    if not same(held.requested, held.held):
+    if held is not None and not same(held.requested, held.held):
         errors.append(refusal(f"asked {held.requested:g}, held {_text(held.held)}"))
     result = Result.PARTIAL if errors else Result.OK
+    bare = replace(reply(address, now_ms, result), errors=tuple(errors))
+    if held is None:
+        return bare
     members = len(applied.taken) + len(applied.refusals)
     counted = replace(held, members_ok=len(applied.taken), members=members)
-    return replace(reply(address, now_ms, result), errors=tuple(errors), held=(counted,))
+    return replace(bare, held=(counted,))
 
 
 def same(requested: float | None, held: float | None) -> bool:

@@ -14,8 +14,12 @@ from gateway.groups.messages import (
     IslandRequest,
     LimitRequest,
     PowerFactorRequest,
+    PriceRequest,
     Quantity,
+    RampRateRequest,
     SetPointRequest,
+    VoltageRegulationRequest,
+    WattCurveRequest,
 )
 
 #: Steps kept for all groups; a request whose steps do not fit is refused as a whole.
@@ -56,6 +60,16 @@ class Schedule:
         self._steps = sorted([*others, *steps], key=lambda step: step.due_ms)
         return True
 
+    def steps(self, key: tuple[str, str, str]) -> list[Step]:
+        """The key's steps to come."""
+        return [step for step in self._steps if step.key == key]
+
+    def functions(self, group_id: str) -> list[str]:
+        """Each function a group is to carry out later, with who asked for it."""
+        return [
+            f"{step.key[1]} by {step.key[2]}" for step in self._steps if step.key[0] == group_id
+        ]
+
     def due(self, now_ms: int) -> list[Step]:
         """Take out the steps whose time has come; of one key only the latest still matters."""
         ready = [step for step in self._steps if step.due_ms <= now_ms]
@@ -68,7 +82,11 @@ def key_of(request: SetPointRequest, asker: Asker) -> tuple[str, str, str]:
     match request:
         case DispatchRequest(quantity=Quantity.ACTIVE_POWER):
             function = "power"
-        case LimitRequest() | ConnectRequest() | IslandRequest():
+        case WattCurveRequest(kind=kind):
+            function = kind
+        case (
+            LimitRequest() | ConnectRequest() | IslandRequest() | RampRateRequest() | PriceRequest()
+        ):
             function = type(request).__name__
         case _:
             function = "reactive"
@@ -89,7 +107,8 @@ def timetable(
 def _parts(request: SetPointRequest, now_ms: int) -> Iterator[tuple[int, SetPointRequest]]:
     """Each part of a request with its time; a part's own start is reached when it is due."""
     match request:
-        case DispatchRequest(schedule=(_, *_) as schedule, start_ms=start_ms):
+        case DispatchRequest(schedule=(_, *_)) | PriceRequest(schedule=(_, *_)):
+            schedule, start_ms = request.schedule, request.start_ms
             at_ms = start_ms or now_ms
             open_end = schedule[-1][0] == 0
             end_ms = at_ms + round(1000 * sum(seconds for seconds, _ in schedule))
@@ -97,7 +116,9 @@ def _parts(request: SetPointRequest, now_ms: int) -> Iterator[tuple[int, SetPoin
                 left_s = 0.0 if open_end else max((end_ms - at_ms) / 1000, 0.001)
                 yield at_ms, replace(request, schedule=((left_s, value),), start_ms=at_ms)
                 at_ms += round(1000 * seconds)
-        case DispatchRequest(start_ms=start_ms):  # no schedule: the dispatch ends then
+        case (
+            DispatchRequest(start_ms=start_ms) | PriceRequest(start_ms=start_ms)
+        ):  # no schedule: the dispatch ends then
             yield start_ms, request
         case IslandRequest(not_before_ms=not_before_ms):
             yield max(not_before_ms, 0), request
@@ -105,16 +126,33 @@ def _parts(request: SetPointRequest, now_ms: int) -> Iterator[tuple[int, SetPoin
             yield getattr(request, "validity", NOW).start_ms, request
 
 
+def is_end(request: SetPointRequest) -> bool:
+    """Whether a request ends a function instead of starting one."""
+    match request:
+        case (
+            DispatchRequest(schedule=())
+            | LimitRequest(limit_w=None)
+            | PowerFactorRequest(power_factor=None)
+            | CurveRequest(points=())
+            | PriceRequest(schedule=())
+            | VoltageRegulationRequest(voltage_pct=None)
+            | WattCurveRequest(points=())
+            | RampRateRequest(up_w_per_s=None, down_w_per_s=None)
+        ):
+            return True
+        case _:
+            return False
+
+
 def ends_ms(request: SetPointRequest, now_ms: int) -> int | None:
     """When the whole of a request is over, UTC ms; 0 never, None where it ends a function."""
+    if is_end(request):
+        return None
     match request:
-        case DispatchRequest(schedule=()) | LimitRequest(limit_w=None):
-            return None
-        case PowerFactorRequest(power_factor=None) | CurveRequest(points=()):
-            return None
         case ConnectRequest() | IslandRequest():
             return None  # over once it is done
-        case DispatchRequest(schedule=schedule, start_ms=start_ms):
+        case DispatchRequest() | PriceRequest():
+            schedule, start_ms = request.schedule, request.start_ms
             if not schedule[-1][0]:
                 return 0
             return (start_ms or now_ms) + round(1000 * sum(seconds for seconds, _ in schedule))
@@ -125,8 +163,8 @@ def ends_ms(request: SetPointRequest, now_ms: int) -> int | None:
 def expiry_ms(request: SetPointRequest, now_ms: int) -> int:
     """When the claims of a request end, UTC ms; 0 never."""
     match request:
-        case DispatchRequest(schedule=((seconds, _),), start_ms=start_ms):
-            duration_s = seconds
+        case DispatchRequest(schedule=((seconds, _),)) | PriceRequest(schedule=((seconds, _),)):
+            duration_s, start_ms = seconds, request.start_ms
         case _:
             validity = getattr(request, "validity", NOW)
             duration_s, start_ms = validity.duration_s, validity.start_ms

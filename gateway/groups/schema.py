@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lxml import etree
@@ -26,16 +27,21 @@ MAX_READABLE_ELEMENTS = 300
 
 
 class MessageSchema:
-    """The schema, compiled by lxml.
+    """A schema, compiled by lxml.
 
     lxml's ``XMLSchema`` writes into one ``error_log`` that belongs to the object and keeps an
     entry a fault until the next validation: two threads must not use it at once, and a document
     with a fault an element would fill it. Hence the lock here and the caps in
     :mod:`gateway.groups.xml_guard`, which come first.
+
+    Args:
+        path: the file to load.
+        namespace: left out of what is said of a document.
     """
 
-    def __init__(self) -> None:
-        self._schema = etree.XMLSchema(etree.parse(_master()))
+    def __init__(self, path: Path, namespace: str) -> None:
+        self._schema = etree.XMLSchema(etree.parse(str(path)))
+        self._namespace = namespace
         self._lock = threading.Lock()
 
     def accepts(self, root: etree._Element) -> bool:
@@ -58,7 +64,7 @@ class MessageSchema:
         places = Places(data, root)
         # libxml2 names every element with its namespace, which is the same for all of them
         return [
-            places.fault(at(root, path or "/*"), text.replace(f"{{{NAMESPACE}}}", ""))
+            places.fault(at(root, path or "/*"), text.replace(f"{{{self._namespace}}}", ""))
             for path, text in entries
         ]
 
@@ -66,7 +72,7 @@ class MessageSchema:
 @cache
 def message_schema() -> MessageSchema:
     """The schema, compiled once a process."""
-    return MessageSchema()
+    return MessageSchema(_master(), NAMESPACE)
 
 
 def report(data: bytes) -> list[Fault]:
@@ -100,7 +106,7 @@ def warm_up() -> None:
 def _second_schema() -> xmlschema.XMLSchema:
     import xmlschema  # noqa: PLC0415 - heavy, and only refusals need it
 
-    return xmlschema.XMLSchema(_master(), allow="local")
+    return xmlschema.XMLSchema(str(_master()), allow="local")
 
 
 @cache
@@ -108,8 +114,8 @@ def _second_lock() -> threading.Lock:
     return threading.Lock()
 
 
-def _master() -> str:
-    return str(data_folder("schemas") / "groups" / "messages.xsd")
+def _master() -> Path:
+    return data_folder("schemas") / "groups" / "messages.xsd"
 
 
 def _element(error: Any) -> etree._Element | None:

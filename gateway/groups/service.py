@@ -7,38 +7,48 @@ duration or a schedule are kept here and sent when their time comes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from gateway.groups.administrator import Administrator
 from gateway.groups.backend import Asker, Order, PointGroup
 from gateway.groups.functions import FunctionRunner
+from gateway.groups.held import HeldSetPoints
+from gateway.groups.memory import MessageMemory, repeats
 from gateway.groups.messages import (
+    AdministrationRequest,
     CapabilityRequest,
     ConnectRequest,
     ErrorLevel,
     Forecast,
     ForecastRequest,
+    GroupDefinition,
     GroupReply,
     GroupRequest,
     IslandRequest,
+    OperationSetRequest,
     Quantity,
     QuantityRange,
+    QueryGroupsRequest,
     Result,
     SetPointRequest,
+    SingleRequest,
     StatusRequest,
+    SynchroniseGroupRequest,
     Timing,
 )
+from gateway.groups.operations import Undo, carry_out
+from gateway.groups.registry import GroupRegistry
 from gateway.groups.remote import RemoteGroup
 from gateway.groups.replies import failed, refusal, reply
 from gateway.groups.schedule import Schedule, expiry_ms, key_of, timetable
 from gateway.groups.settle import Settler
+from gateway.groups.undo import faults_of, undo_set_point
 from gateway.model.clock import Clock
 
 #: How long a REFRESHED status may wait for devices to be read anew.
 REFRESH_S = 5.0
 _RANGED = (Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER, Quantity.APPARENT_POWER)
-#: Ids remembered so that a request delivered twice has its effect once.
-_REMEMBERED = 1000
 
 #: Makes a group's forecast at a UTC ms; None while too little is known.
 Forecaster = Callable[[ForecastRequest, int], Forecast | None]
@@ -52,6 +62,12 @@ class GroupService:
         settler: waits, bounded, for fresh values.
         forecaster: output forecasting.
         clock: stamps replies and times schedules.
+        memory: of what was answered.
+
+    Attributes:
+        administrator: says what groups there are; None where no message may.
+        held: set points being held.
+        runner, schedule: what carries out set points, now and later.
     """
 
     def __init__(
@@ -60,19 +76,29 @@ class GroupService:
         settler: Settler,
         forecaster: Forecaster,
         clock: Clock,
+        memory: MessageMemory | None = None,
     ) -> None:
         self._groups = dict(groups)
+        self._memory = memory or MessageMemory()
+        self.administrator: Administrator | None = None
+        self.held = HeldSetPoints()
         self._settler = settler
         self._forecaster = forecaster
         self._clock = clock
-        self._runner = FunctionRunner(settler, clock)
-        self._schedule = Schedule()
-        self._answers: dict[str, tuple[GroupRequest, asyncio.Future[GroupReply]]] = {}
+        self.runner = FunctionRunner(settler, clock)
+        self.schedule = Schedule()
 
     @property
-    def groups(self) -> Mapping[str, PointGroup | RemoteGroup]:
-        """The groups by id."""
+    def groups(self) -> dict[str, PointGroup | RemoteGroup]:
+        """The groups by id, live."""
         return self._groups
+
+    def administer(
+        self, registry: GroupRegistry, build: Callable[[GroupDefinition], PointGroup]
+    ) -> Administrator:
+        """Let messages say what groups there are, beside those given."""
+        self.administrator = Administrator(registry, self._groups, build, self._clock)
+        return self.administrator
 
     async def handle(self, request: GroupRequest, asker: Asker) -> GroupReply:
         """Answer one request. Never raises for a refusal.
@@ -81,30 +107,46 @@ class GroupService:
         repeat itself without a second effect. Another request under that id is refused: its
         sender would take the first one's success for its own.
         """
-        key = f"{asker.name} {request.address.message_id}"
-        first, answer = self._answers.get(key, (request, None))
-        if not _repeats(request, first):
-            used = "this message id was used for another request: nothing was done"
-            return failed(request.address, self._clock.utc_ms(), used)
-        if answer is None:
-            answer = asyncio.ensure_future(self._answer(request, asker))
-            self._answers[key] = request, answer
-            while len(self._answers) > _REMEMBERED:
-                del self._answers[next(iter(self._answers))]
+        address, now_ms = request.address, self._clock.utc_ms()
+        if asker.remote and (fault := self._memory.age_fault(request, now_ms)):
+            return failed(address, now_ms, f"{fault}: nothing was done")
+        known = self._memory.find(asker.name, request, now_ms)
+        if known is not None:
+            first, answer = known
+            if not repeats(request, first):
+                used = "this message id was used for another request: nothing was done"
+                return failed(address, now_ms, used)
+            return await asyncio.shield(answer)
+        if not self._memory.has_room(asker.name, request, now_ms):
+            return failed(address, now_ms, "too many requests in a short time: nothing was done")
+        answer = asyncio.ensure_future(self._answer(request, asker))
+        self._memory.keep(asker.name, request, answer, now_ms)
         return await asyncio.shield(answer)
 
     async def tick(self) -> list[GroupReply]:
         """Carry out the steps whose time has come; call it about once a second."""
         replies = []
-        for step in self._schedule.due(self._clock.utc_ms()):
-            group = self._groups[step.request.address.group_id]
-            if isinstance(group, RemoteGroup):  # keeps its own schedules
+        for step in self.schedule.due(self._clock.utc_ms()):
+            group = self._groups.get(step.request.address.group_id)
+            if not isinstance(group, PointGroup):  # a remote one keeps its own schedules
                 continue
             replies.append(await self._run(group, step.request, step.asker))
         return replies
 
     async def _answer(self, request: GroupRequest, asker: Asker) -> GroupReply:
+        if isinstance(request, OperationSetRequest):
+            return await carry_out(request, asker, self, self._clock)
+        return await self.answer_one(request, asker)
+
+    async def answer_one(  # noqa: PLR0911 - one return a kind of request
+        self, request: SingleRequest, asker: Asker
+    ) -> GroupReply:
+        """Answer one request, whether it was seen before or not."""
         address, now_ms = request.address, self._clock.utc_ms()
+        if isinstance(
+            request, AdministrationRequest | QueryGroupsRequest | SynchroniseGroupRequest
+        ):
+            return self._administer(request, asker)
         group = self._groups.get(address.group_id)
         if group is None:
             known = ", ".join(self._groups) or "none"
@@ -120,6 +162,48 @@ class GroupService:
                 return self._forecast(request)
             case _:
                 return await self._set(group, request, asker)
+
+    def faults(self, requests: Sequence[SingleRequest], asker: Asker) -> list[str]:
+        """Why these requests, one after the other, cannot all be carried out; changes nothing."""
+        return faults_of(self, requests, asker)
+
+    def undo_of(self, request: SingleRequest, asker: Asker) -> Undo | None:
+        """What brings back what holds before ``request`` is carried out; None for a query."""
+        if isinstance(request, AdministrationRequest) and self.administrator is not None:
+            return self.administrator.undo()
+        if isinstance(request, SetPointRequest):
+            return undo_set_point(self, request, asker, self._clock.utc_ms())
+        return None
+
+    def refused(self, group: PointGroup, request: SetPointRequest) -> str:
+        """Why the group as a whole takes no such request now; empty where it does.
+
+        Set points are valid while connected only (IEEE 2030.7 SS1; edition not verified).
+        """
+        if group.islanded and not isinstance(request, IslandRequest | ConnectRequest):
+            return "islanded"
+        return ""
+
+    def _administer(
+        self,
+        request: AdministrationRequest | QueryGroupsRequest | SynchroniseGroupRequest,
+        asker: Asker,
+    ) -> GroupReply:
+        address, now_ms = request.address, self._clock.utc_ms()
+        if self.administrator is None:
+            return failed(address, now_ms, "groups are not administered by message here")
+        match request:
+            case QueryGroupsRequest():
+                return self.administrator.query(request)
+            case SynchroniseGroupRequest():
+                return self.administrator.synchronise(request)
+            case _:
+                return self.administrator.change(request, asker, self.in_use(address.group_id))
+
+    def in_use(self, group_id: str) -> list[str]:
+        """Functions a group carries out, or is to carry out, each with who asked for it."""
+        held = self.held.functions(group_id, self._clock.utc_ms())
+        return sorted({*held, *self.schedule.functions(group_id)})
 
     async def _status(self, group: PointGroup, request: StatusRequest) -> GroupReply:
         errors = []
@@ -159,10 +243,10 @@ class GroupService:
 
     async def _set(self, group: PointGroup, request: SetPointRequest, asker: Asker) -> GroupReply:
         now_ms = self._clock.utc_ms()
-        if refused := _refused(group, request, now_ms):
-            return refused
+        if fault := self.refused(group, request):
+            return failed(request.address, now_ms, fault)
         first, later = timetable(request, asker, now_ms)
-        if not self._schedule.replace(key_of(request, asker), later):
+        if not self.schedule.replace(key_of(request, asker), later):
             return failed(request.address, now_ms, "too many scheduled steps")
         if first is None:
             when = refusal(f"starts at {later[0].due_ms} ms UTC", ErrorLevel.INFORM)
@@ -171,8 +255,8 @@ class GroupService:
 
     async def _run(self, group: PointGroup, request: SetPointRequest, asker: Asker) -> GroupReply:
         now_ms = self._clock.utc_ms()
-        if refused := _refused(group, request, now_ms):
-            return refused
+        if fault := self.refused(group, request):
+            return failed(request.address, now_ms, fault)
         function = type(request).__name__.removesuffix("Request")
         order = Order(
             asker=asker,
@@ -180,20 +264,17 @@ class GroupService:
             reason=f"{function} asked by {request.address.dms_id}",
             expires_ms=expiry_ms(request, now_ms),
         )
-        return await self._runner.run(group, request, order)
+        done = await self.runner.run(group, request, order)
+        if done.result is not Result.FAILED:
+            self.held.note(key_of(request, asker), request, now_ms)
+        return done
 
-
-def _repeats(request: GroupRequest, first: GroupRequest) -> bool:
-    """Whether a request says what the first one said; a repetition may be stamped anew."""
-    stamped = replace(request.address, time_ms=first.address.time_ms)
-    return replace(request, address=stamped) == first
-
-
-def _refused(group: PointGroup, request: SetPointRequest, now_ms: int) -> GroupReply | None:
-    """Set points are valid while connected only (IEEE 2030.7 SS1; edition not verified)."""
-    if group.islanded and not isinstance(request, IslandRequest | ConnectRequest):
-        return failed(request.address, now_ms, "islanded")
-    return None
+    async def run_again(self, request: SetPointRequest, asker: Asker) -> GroupReply:
+        """Carry out a set point that was held before, or end one, within a transaction."""
+        group = self._groups.get(request.address.group_id)
+        if not isinstance(group, PointGroup):
+            return failed(request.address, self._clock.utc_ms(), "the group is no more")
+        return await self._run(group, request, asker)
 
 
 def _ranges(group: PointGroup, quantities: tuple[Quantity, ...]) -> tuple[QuantityRange, ...]:

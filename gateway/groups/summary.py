@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from gateway.groups.events import GroupEvent
 from gateway.groups.messages import (
     CapabilityRequest,
+    ChangeGroupRequest,
     ConnectRequest,
+    CreateGroupRequest,
     CurveRequest,
+    DeleteGroupRequest,
     DispatchRequest,
     ForecastRequest,
     GroupReply,
@@ -13,10 +20,18 @@ from gateway.groups.messages import (
     Held,
     IslandRequest,
     LimitRequest,
+    OperationSetRequest,
     PowerFactorRequest,
     Present,
+    PriceRequest,
     Quantity,
+    QueryGroupsRequest,
+    RampRateRequest,
     StatusRequest,
+    SynchroniseGroupRequest,
+    VoltageRegulationRequest,
+    WattCurve,
+    WattCurveRequest,
 )
 from gateway.model.der import Range
 
@@ -34,31 +49,25 @@ def function_of(request: GroupRequest) -> str:
     """Name of a request's function."""
     if isinstance(request, DispatchRequest):
         return f"Dispatch{request.quantity.value}"
+    if isinstance(request, WattCurveRequest):
+        return f"{request.kind}Curve"
     return type(request).__name__.removesuffix("Request")
 
 
-def request_line(request: GroupRequest) -> str:  # noqa: PLR0911 - one return a kind of message
+def message_line(message: GroupRequest | GroupReply | GroupEvent) -> str:
+    """What a message says, whichever it is."""
+    match message:
+        case GroupReply():
+            return reply_line(message)
+        case GroupEvent():
+            return f"{message.group_id} {message.kind} {message.sequence}: {message.reason}"
+        case _:
+            return request_line(message)
+
+
+def request_line(request: GroupRequest) -> str:
     """What is asked."""
-    match request:
-        case StatusRequest(quantities=quantities, timing=timing):
-            return f"{'/'.join(quantities)} {timing}"
-        case CapabilityRequest():
-            return "now and nameplate"
-        case ForecastRequest(quantities=quantities, intervals=count, interval_s=seconds):
-            return f"{'/'.join(quantities)}, {count} x {seconds:g} s"
-        case LimitRequest(limit_w=limit_w, direction=direction):
-            return f"{direction} " + ("lifted" if limit_w is None else _value(limit_w, "W"))
-        case DispatchRequest(schedule=schedule, quantity=quantity):
-            values = ", ".join(_value(value, _UNITS[quantity]) for _, value in schedule)
-            return values or "ended"
-        case CurveRequest(points=points):
-            return " ".join(f"({v:g}%,{q:g}%)" for v, q in points) or "off"
-        case PowerFactorRequest(power_factor=factor, excitation=excitation):
-            return "ended" if factor is None else f"{factor:g} {excitation}"
-        case ConnectRequest(connect=connect):
-            return "connect" if connect else "disconnect"
-        case IslandRequest(action=action, reason=reason):
-            return f"{action} {reason}".strip()
+    return _LINES[type(request)](request)
 
 
 def reply_line(reply: GroupReply) -> str:
@@ -67,6 +76,8 @@ def reply_line(reply: GroupReply) -> str:
     parts += [_held(entry) for entry in reply.held]
     if reply.forecast is not None:
         parts.append(f"{len(reply.forecast.intervals)} intervals")
+    parts += [f"{d.group_id} version {d.version}" for d in reply.groups]
+    parts += [reply_line(part) for part in reply.parts]
     parts += [error.reason for error in reply.errors]
     if not parts:
         parts = [f"{entry.quantity} {_range(entry.now)}" for entry in reply.ranges]
@@ -96,3 +107,104 @@ def _value(value: float, unit: str) -> str:
     if unit in ("W", "var", "VA"):
         return f"{value / 1e3:,.1f} k{unit}"
     return f"{value:g} {unit}".strip()
+
+
+def _status(request: StatusRequest) -> str:
+    return f"{'/'.join(request.quantities)} {request.timing}"
+
+
+def _forecast(request: ForecastRequest) -> str:
+    return f"{'/'.join(request.quantities)}, {request.intervals} x {request.interval_s:g} s"
+
+
+def _limit(request: LimitRequest) -> str:
+    limit_w = request.limit_w
+    return f"{request.direction} " + ("lifted" if limit_w is None else _value(limit_w, "W"))
+
+
+def _dispatch(request: DispatchRequest) -> str:
+    unit = _UNITS[request.quantity]
+    return ", ".join(_value(value, unit) for _, value in request.schedule) or "ended"
+
+
+def _curve(request: CurveRequest) -> str:
+    return " ".join(f"({v:g}%,{q:g}%)" for v, q in request.points) or "off"
+
+
+def _watt_curve(request: WattCurveRequest) -> str:
+    unit = "%" if request.kind is WattCurve.VOLT_WATT else "Hz"
+    return " ".join(f"({x:g}{unit},{p:g}%)" for x, p in request.points) or "off"
+
+
+def _power_factor(request: PowerFactorRequest) -> str:
+    factor = request.power_factor
+    return "ended" if factor is None else f"{factor:g} {request.excitation}"
+
+
+def _regulation(request: VoltageRegulationRequest) -> str:
+    voltage, deadband = request.voltage_pct, request.deadband_pct
+    return "ended" if voltage is None else f"{voltage:g} %, deadband {deadband:g} %"
+
+
+def _ramp(request: RampRateRequest) -> str:
+    named = {"up": request.up_w_per_s, "down": request.down_w_per_s}.items()
+    ramps = [f"{way} {_value(value, 'W')}/s" for way, value in named if value is not None]
+    return ", ".join(ramps) or "ended"
+
+
+def _price(request: PriceRequest) -> str:
+    prices = ", ".join(f"{value:g}" for _, value in request.schedule)
+    return f"{prices} {request.currency}/kWh" if prices else "ended"
+
+
+def _island(request: IslandRequest) -> str:
+    return f"{request.action} {request.reason}".strip()
+
+
+def _creation(request: CreateGroupRequest) -> str:
+    return f"of {', '.join(request.members)}"
+
+
+def _change(request: ChangeGroupRequest) -> str:
+    parts = [f"+{name}" for name in request.add] + [f"-{name}" for name in request.remove]
+    if request.members is not None:
+        parts.append(f"of {', '.join(request.members)}")
+    if request.capability is not None:
+        parts.append("capability")
+    return f"version {request.version}: {' '.join(parts) or 'description'}"
+
+
+def _query(request: QueryGroupsRequest) -> str:
+    return f"with {request.member}" if request.member else "definitions"
+
+
+def _operations(request: OperationSetRequest) -> str:
+    how = "all or none: " if request.transactional else ""
+    lines = [
+        f"{function_of(one)} {one.address.group_id} {request_line(one)}"
+        for one in request.operations
+    ]
+    return how + "; ".join(lines)
+
+
+_LINES: dict[type[GroupRequest], Callable[[Any], str]] = {
+    StatusRequest: _status,
+    CapabilityRequest: lambda _: "now and nameplate",
+    ForecastRequest: _forecast,
+    LimitRequest: _limit,
+    DispatchRequest: _dispatch,
+    CurveRequest: _curve,
+    WattCurveRequest: _watt_curve,
+    PowerFactorRequest: _power_factor,
+    VoltageRegulationRequest: _regulation,
+    RampRateRequest: _ramp,
+    PriceRequest: _price,
+    ConnectRequest: lambda request: "connect" if request.connect else "disconnect",
+    IslandRequest: _island,
+    CreateGroupRequest: _creation,
+    ChangeGroupRequest: _change,
+    DeleteGroupRequest: lambda request: f"version {request.version}",
+    QueryGroupsRequest: _query,
+    SynchroniseGroupRequest: lambda request: f"version {request.version} known",
+    OperationSetRequest: _operations,
+}

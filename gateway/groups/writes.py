@@ -6,15 +6,24 @@ at an old value (AN2018 asks for that order; it suits SunSpec 704 as well).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from gateway.groups.der_points import DerPoints, DerView
 from gateway.groups.messages import CurveReference, CurveRequest, Direction, IslandAction
+from gateway.groups.write import (
+    REACTIVE,
+    UnsupportedError,
+    Write,
+    enable,
+    need,
+    others_off,
+    points_of,
+    presets,
+    rating,
+    write,
+)
 from gateway.model.der import Excitation
 
-#: Reactive power functions of which one at a time may be on.
-_REACTIVE = ("q_enable", "pf_enable", "curve_enable")
 #: Points a curve can have in a profile's roles.
 CURVE_POINTS = 4
 #: SunSpec 705 DeptRef; a controller without that role takes its own rating as the reference.
@@ -34,39 +43,19 @@ _Y_UNIT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One value for one point.
-
-    Attributes:
-        resets_to: what the point falls back to when the claim on it ends; None for nothing.
-        momentary: it starts something and is over then; a claim kept on it would start that
-            again when a later one ends.
-    """
-
-    point: str
-    value: float
-    resets_to: float | None = None
-    momentary: bool = False
-
-
-class UnsupportedError(Exception):
-    """The DER has no points for this; the message says which function."""
-
-
 def dispatch(view: DerView, letter: str, value: float) -> list[Write]:
     """Real (``p``) or reactive (``q``) power set point, W or var; % of rating where it is so.
 
     Raises:
         UnsupportedError: no such set point.
     """
-    _need(view.der, f"{letter}_set", f"{letter}_enable")
+    need(view.der, f"{letter}_set", f"{letter}_enable")
     if view.der.units.get(f"{letter}_set") == "pct":
-        value = 100.0 * value / _rating(view, letter)
-    writes = [*_presets(view, f"{letter}_enable"), _write(view.der, f"{letter}_set", value)]
+        value = 100.0 * value / rating(view, letter)
+    writes = [*presets(view, f"{letter}_enable"), write(view.der, f"{letter}_set", value)]
     if letter == "q":
-        writes += _others_off(view, "q_enable")
-    return [*writes, _enable(view.der, f"{letter}_enable")]
+        writes += others_off(view, "q_enable")
+    return [*writes, enable(view.der, f"{letter}_enable")]
 
 
 def limit(view: DerView, limit_w: float, direction: Direction) -> list[Write]:
@@ -75,17 +64,17 @@ def limit(view: DerView, limit_w: float, direction: Direction) -> list[Write]:
     Raises:
         UnsupportedError: no limit, or not in that direction.
     """
-    _need(view.der, "limit", "limit_enable")
+    need(view.der, "limit", "limit_enable")
     if view.der.units.get("limit") == "pct":
         if direction is Direction.IMPORT:
             return _import_limit(view, limit_w)
-        value = min(100.0 * limit_w / _rating(view, "p"), 100.0)
+        value = min(100.0 * limit_w / rating(view, "p"), 100.0)
     else:
         # one signed register: negative is import, so a limit of no import cannot be said
         if direction is Direction.IMPORT and limit_w < 1000.0:
             raise UnsupportedError(f"{view.der.name} cannot limit import below 1 kW")
         value = limit_w if direction is Direction.EXPORT else -limit_w
-    return [_write(view.der, "limit", value), _enable(view.der, "limit_enable")]
+    return [write(view.der, "limit", value), enable(view.der, "limit_enable")]
 
 
 def _import_limit(view: DerView, limit_w: float) -> list[Write]:
@@ -96,7 +85,7 @@ def _import_limit(view: DerView, limit_w: float) -> list[Write]:
     if plate is None or plate.power_w.minimum >= 0:
         raise UnsupportedError(f"the charging rating of {view.der.name} is not known")
     value = min(100.0 * limit_w / -plate.power_w.minimum, 100.0)
-    return [_write(view.der, "limit_import", value), _enable(view.der, "limit_enable")]
+    return [write(view.der, "limit_import", value), enable(view.der, "limit_enable")]
 
 
 def power_factor(view: DerView, magnitude: float, excitation: Excitation) -> list[Write]:
@@ -105,15 +94,15 @@ def power_factor(view: DerView, magnitude: float, excitation: Excitation) -> lis
     Raises:
         UnsupportedError: no power factor set point.
     """
-    _need(view.der, "pf_set", "pf_enable")
+    need(view.der, "pf_set", "pf_enable")
     over = excitation is Excitation.OVER_EXCITED
-    writes = [*_presets(view, "pf_enable")]
+    writes = [*presets(view, "pf_enable")]
     if view.der.has("pf_excitation"):
-        writes.append(_write(view.der, "pf_set", magnitude))
-        writes.append(_write(view.der, "pf_excitation", 0.0 if over else 1.0))
+        writes.append(write(view.der, "pf_set", magnitude))
+        writes.append(write(view.der, "pf_excitation", 0.0 if over else 1.0))
     else:
-        writes.append(_write(view.der, "pf_set", magnitude if over else -magnitude))
-    return [*writes, *_others_off(view, "pf_enable"), _enable(view.der, "pf_enable")]
+        writes.append(write(view.der, "pf_set", magnitude if over else -magnitude))
+    return [*writes, *others_off(view, "pf_enable"), enable(view.der, "pf_enable")]
 
 
 def curve(view: DerView, request: CurveRequest) -> list[Write]:
@@ -122,7 +111,7 @@ def curve(view: DerView, request: CurveRequest) -> list[Write]:
     Raises:
         UnsupportedError: no curve, or more points than the device's map has.
     """
-    _need(view.der, "curve_enable", "curve_v1", "curve_q1")
+    need(view.der, "curve_enable", "curve_v1", "curve_q1")
     if len(request.points) > CURVE_POINTS:
         raise UnsupportedError(f"{view.der.name} takes {CURVE_POINTS} curve points at most")
     reference, points = _curve_points(view, request)
@@ -134,13 +123,13 @@ def curve(view: DerView, request: CurveRequest) -> list[Write]:
         "curve_v_ref": request.voltage_reference_pct,
         "curve_response": request.response_s,
     }
-    writes = _presets(view, "curve_points")  # some devices want to hear which curve this is
-    writes += [_write(view.der, r, value) for r, value in optional.items() if view.der.has(r)]
+    writes = presets(view, "curve_points")  # some devices want to hear which curve this is
+    writes += [write(view.der, r, value) for r, value in optional.items() if view.der.has(r)]
     for number, (volts_pct, var_pct) in enumerate(padded, 1):
-        writes.append(_write(view.der, f"curve_v{number}", volts_pct))
-        writes.append(_write(view.der, f"curve_q{number}", var_pct))
-    writes += _presets(view, "curve_enable")
-    return [*writes, *_others_off(view, "curve_enable"), _enable(view.der, "curve_enable")]
+        writes.append(write(view.der, f"curve_v{number}", volts_pct))
+        writes.append(write(view.der, f"curve_q{number}", var_pct))
+    writes += presets(view, "curve_enable")
+    return [*writes, *others_off(view, "curve_enable"), enable(view.der, "curve_enable")]
 
 
 def _curve_points(
@@ -155,7 +144,7 @@ def _curve_points(
         plate = view.nameplate()
         if plate is None:
             raise UnsupportedError(f"the rating of {der.name} is not known")
-        share = plate.apparent_power_va / _rating(view, "q")
+        share = plate.apparent_power_va / rating(view, "q")
         # rounded, or 100 % becomes a hair more than 100 % and is refused
         points = tuple((volts, round(var * share, 6)) for volts, var in points)
         reference = CurveReference.MAX_REACTIVE_POWER
@@ -169,7 +158,7 @@ def connect(view: DerView, *, wanted: bool) -> list[Write]:
         UnsupportedError: neither.
     """
     if view.der.has("connect"):
-        return [_write(view.der, "connect", float(wanted))]
+        return [write(view.der, "connect", float(wanted))]
     action = IslandAction.RECONNECT if wanted else IslandAction.PLANNED
     return island(view, action)
 
@@ -180,18 +169,13 @@ def island(view: DerView, action: IslandAction) -> list[Write]:
     Raises:
         UnsupportedError: not a microgrid.
     """
-    _need(view.der, "disconnect")
+    need(view.der, "disconnect")
     if action is IslandAction.RECONNECT:
         role = "reconnect" if view.der.has("reconnect") else "disconnect"
         return [_ask(view.der, role, 1.0 if role == "reconnect" else 0.0)]
     mode = 1.0 if action is IslandAction.EMERGENCY else 0.0
     writes = [_ask(view.der, "island_mode", mode)] if view.der.has("island_mode") else []
     return [*writes, _ask(view.der, "disconnect", 1.0)]
-
-
-def points_of(der: DerPoints, roles: Sequence[str]) -> Iterator[str]:
-    """Points that play these roles, those that exist."""
-    yield from (der.points[role] for role in roles if role in der.points)
 
 
 def claimed(der: DerPoints, stem: str) -> Iterator[str]:
@@ -205,46 +189,8 @@ def claimed(der: DerPoints, stem: str) -> Iterator[str]:
 
 def rivals(der: DerPoints, stem: str) -> Iterator[str]:
     """Enables that were switched off for this function's sake."""
-    if f"{stem}_enable" in _REACTIVE:
-        yield from points_of(der, [role for role in _REACTIVE if role != f"{stem}_enable"])
-
-
-def _need(der: DerPoints, *roles: str) -> None:
-    missing = [role for role in roles if role not in der.points]
-    if missing:
-        raise UnsupportedError(f"{der.name} has no {', '.join(missing)}")
-
-
-def _rating(view: DerView, letter: str) -> float:
-    """What 100 % of a set point means: the device's own setting, else its nameplate."""
-    setting = view.value("p_setting") if letter == "p" else None
-    if setting is not None and setting > 0:
-        return setting
-    plate = view.nameplate()
-    known = None if plate is None else plate.power_w if letter == "p" else plate.reactive_power_var
-    if known is None or known.maximum <= 0:
-        raise UnsupportedError(f"the rating of {view.der.name} is not known")
-    return known.maximum
-
-
-def _presets(view: DerView, role: str) -> list[Write]:
-    return [Write(point, value) for point, value in view.der.presets.get(role, ())]
-
-
-def _others_off(view: DerView, wanted: str) -> list[Write]:
-    return [
-        _write(view.der, role, 0.0)
-        for role in _REACTIVE
-        if role != wanted and view.value(role) == 1.0
-    ]
-
-
-def _enable(der: DerPoints, role: str) -> Write:
-    return Write(der.points[role], 1.0, resets_to=0.0)
-
-
-def _write(der: DerPoints, role: str, value: float) -> Write:
-    return Write(der.points[role], value)
+    if f"{stem}_enable" in REACTIVE:
+        yield from points_of(der, [role for role in REACTIVE if role != f"{stem}_enable"])
 
 
 def _ask(der: DerPoints, role: str, value: float) -> Write:

@@ -7,22 +7,18 @@ schema once, no clock.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lxml import etree
 
-from gateway.groups.messages import Address, GroupReply, GroupRequest, Result
+from gateway.groups.events import GroupEvent
+from gateway.groups.messages import Address, GroupReply, GroupRequest
 from gateway.groups.schema import message_schema
+from gateway.groups.xml_events import read_event, write_event
 from gateway.groups.xml_faults import Identity, InvalidMessageError
 from gateway.groups.xml_guard import MAX_BYTES, identity_of, parse
-from gateway.groups.xml_replies import (
-    read_errors,
-    read_forecast,
-    read_held,
-    read_present,
-    read_ranges,
-    write_errors,
-    write_report,
-)
-from gateway.groups.xml_requests import FUNCTIONS, write_request
+from gateway.groups.xml_replies import read_report, write_outcome, write_report
+from gateway.groups.xml_requests import FUNCTIONS, read_payload, write_request
 from gateway.groups.xml_values import (
     WireError,
     add,
@@ -40,7 +36,11 @@ from gateway.model.xml_places import Fault, Places
 CONTENT_TYPE = "application/xml"
 
 
-def encode(message: GroupRequest | GroupReply) -> bytes:
+#: Whatever travels as a document.
+Message = GroupRequest | GroupReply | GroupEvent
+
+
+def encode(message: Message) -> bytes:
     """A message as a document that the schema accepts.
 
     Numbers are rounded to 1e-9 of the unit as written, reasons cut at 300 characters, errors
@@ -51,7 +51,7 @@ def encode(message: GroupRequest | GroupReply) -> bytes:
             too many entries.
     """
     try:
-        root = _reply(message) if isinstance(message, GroupReply) else _request(message)
+        root = _document(message)
     except ValueError as error:  # lxml refuses control characters
         raise LocalProtocolError(f"{type(message).__name__} cannot be written: {error}") from error
     etree.indent(root)
@@ -64,7 +64,7 @@ def encode(message: GroupRequest | GroupReply) -> bytes:
     return data
 
 
-def decode(data: bytes) -> GroupRequest | GroupReply:
+def decode(data: bytes) -> Message:
     """The message in a document.
 
     Raises:
@@ -77,7 +77,7 @@ def decode(data: bytes) -> GroupRequest | GroupReply:
     if not schema.accepts(root):
         raise InvalidMessageError(schema.faults(root, data), identity_of(root))
     try:
-        return _read_reply(root) if root.tag == tag("ResponseMessage") else _read_request(root)
+        return _READERS[root.tag](root)
     except WireError as error:
         fault = Places(data, root).fault(error.element, error.reason)
         raise InvalidMessageError([fault], identity_of(root)) from None
@@ -87,13 +87,11 @@ def decode_request(data: bytes) -> GroupRequest:
     """The request in a document.
 
     Raises:
-        InvalidMessageError: as :func:`decode`, or it is a reply.
+        InvalidMessageError: as :func:`decode`, or it is no request.
     """
     message = decode(data)
-    if isinstance(message, GroupReply):
-        identity = Identity(message.correlation_id, message.dms_id, message.group_id)
-        reason = "a ResponseMessage answers; a RequestMessage was expected"
-        raise InvalidMessageError([Fault(1, 1, "/ResponseMessage", reason)], identity)
+    if isinstance(message, GroupReply | GroupEvent):
+        raise _another(message, "RequestMessage")
     return message
 
 
@@ -101,13 +99,50 @@ def decode_reply(data: bytes) -> GroupReply:
     """The reply in a document.
 
     Raises:
-        InvalidMessageError: as :func:`decode`, or it is a request.
+        InvalidMessageError: as :func:`decode`, or it is no reply.
     """
     message = decode(data)
-    if isinstance(message, GroupReply):
-        return message
-    reason = "a RequestMessage asks; a ResponseMessage was expected"
-    raise InvalidMessageError([Fault(1, 1, "/RequestMessage", reason)])
+    if not isinstance(message, GroupReply):
+        raise _another(message, "ResponseMessage")
+    return message
+
+
+def decode_event(data: bytes) -> GroupEvent:
+    """The event in a document.
+
+    Raises:
+        InvalidMessageError: as :func:`decode`, or it is no event.
+    """
+    message = decode(data)
+    if not isinstance(message, GroupEvent):
+        raise _another(message, "EventMessage")
+    return message
+
+
+def _another(message: Message, wanted: str) -> InvalidMessageError:
+    match message:
+        case GroupReply():
+            identity = Identity(message.correlation_id, message.dms_id, message.group_id)
+            root, does = "ResponseMessage", "answers"
+        case GroupEvent():
+            identity = Identity(message.message_id, message.source, message.group_id)
+            root, does = "EventMessage", "tells"
+        case _:
+            address = message.address
+            identity = Identity(address.message_id, address.dms_id, address.group_id)
+            root, does = "RequestMessage", "asks"
+    reason = f"a {root} {does}; a {wanted} was expected"
+    return InvalidMessageError([Fault(1, 1, f"/{root}", reason)], identity)
+
+
+def _document(message: Message) -> etree._Element:
+    match message:
+        case GroupReply():
+            return _reply(message)
+        case GroupEvent():
+            return write_event(message)
+        case _:
+            return _request(message)
 
 
 def _request(request: GroupRequest) -> etree._Element:
@@ -126,8 +161,7 @@ def _reply(reply: GroupReply) -> etree._Element:
     _put_header(header, "reply", "GroupReport", reply.time_ms, reply.group_id)
     add(header, "MessageID", reply.message_id)
     add(header, "CorrelationID", reply.correlation_id)
-    add(outcome, "Result", reply.result)
-    write_errors(reply.errors, outcome)
+    write_outcome(reply, outcome)
     write_report(reply, payload)
     return root
 
@@ -148,26 +182,27 @@ def _read_request(root: etree._Element) -> GroupRequest:
         raise WireError(header, f"{verb} {noun} does not go with {name}: {function.verb} {name}")
     address = Address(
         message_id=text_of(header, "MessageID"),
-        dms_id=text_of(element, "DMSId"),
-        group_id=text_of(element, "GroupId"),
+        dms_id="",
+        group_id="",
         time_ms=time_ms(text_of(header, "Timestamp")),
     )
-    return function.read(element, address)
+    return read_payload(element, address)
 
 
 def _read_reply(root: etree._Element) -> GroupReply:
     header, outcome = child(root, "Header"), child(root, "Reply")
     report = child(child(root, "Payload"), "GroupReport")
-    return GroupReply(
+    return read_report(
+        outcome,
+        report,
         message_id=text_of(header, "MessageID"),
         correlation_id=text_of(header, "CorrelationID"),
-        dms_id=text_of(report, "DMSId"),
-        group_id=text_of(report, "GroupId"),
-        time_ms=time_ms(text_of(header, "Timestamp")),
-        result=Result(text_of(outcome, "Result")),
-        errors=read_errors(outcome),
-        present=read_present(report),
-        ranges=read_ranges(report),
-        forecast=read_forecast(report),
-        held=read_held(report),
+        moment_ms=time_ms(text_of(header, "Timestamp")),
     )
+
+
+_READERS: dict[str, Callable[[etree._Element], Message]] = {
+    tag("RequestMessage"): _read_request,
+    tag("ResponseMessage"): _read_reply,
+    tag("EventMessage"): read_event,
+}

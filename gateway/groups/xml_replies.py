@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lxml import etree
 
 from gateway.groups.messages import (
@@ -15,7 +17,9 @@ from gateway.groups.messages import (
     Quantity,
     QuantityRange,
     ReplyError,
+    Result,
 )
+from gateway.groups.xml_administration import put_definition, read_definitions
 from gateway.groups.xml_values import (
     UNITS,
     WireError,
@@ -39,48 +43,92 @@ from gateway.model.der import Range
 MAX_ERRORS = 50
 
 
-def write_errors(errors: tuple[ReplyError, ...], reply: etree._Element) -> None:
-    """Put the errors behind the result."""
+def write_outcome(reply: GroupReply, element: etree._Element) -> None:
+    """Put the result, and the errors behind it, into ``Reply``."""
+    add(element, "Result", reply.result)
+    errors = reply.errors
     told = errors
     if len(errors) > MAX_ERRORS:
         more = f"and {len(errors) - MAX_ERRORS + 1} more"
         last = ReplyError(code=errors[-1].code, level=ErrorLevel.INFORM, reason=more)
         told = (*errors[: MAX_ERRORS - 1], last)
     for error in told:
-        element = add(reply, "Error")
-        add(element, "Code", error.code)
-        add(element, "Level", error.level)
-        add(element, "Reason", clean(error.reason))
-
-
-def read_errors(reply: etree._Element) -> tuple[ReplyError, ...]:
-    """The errors of a reply."""
-    return tuple(
-        ReplyError(
-            code=text_of(element, "Code"),
-            level=ErrorLevel(text_of(element, "Level")),
-            reason=element.findtext(tag("Reason"), ""),
-        )
-        for element in reply.iterfind(tag("Error"))
-    )
+        found = add(element, "Error")
+        add(found, "Code", error.code)
+        add(found, "Level", error.level)
+        add(found, "Reason", clean(error.reason))
 
 
 def write_report(reply: GroupReply, payload: etree._Element) -> None:
-    """Put the group's report into the payload."""
+    """Put the group's report into the payload, or into a part of an operation set's reply."""
     report = add(payload, "GroupReport")
     add(report, "DMSId", reply.dms_id)
     add(report, "GroupId", reply.group_id)
-    for present in reply.present:
-        _put_present(report, present)
-    for capability in reply.ranges:
+    write_status(report, reply.present, reply.ranges)
+    if reply.forecast is not None:
+        write_forecast(report, reply.forecast)
+    for held in reply.held:
+        _put_held(report, held)
+    for definition in reply.groups:
+        put_definition(report, definition)
+    for index, part in enumerate(reply.parts, 1):
+        element = add(report, "OperationReply")
+        element.set("number", str(index))
+        write_outcome(part, add(element, "Reply"))
+        write_report(part, element)
+
+
+def write_status(
+    report: etree._Element, present: Iterable[Present], ranges: Iterable[QuantityRange]
+) -> None:
+    """Put present values and capabilities into a report."""
+    for entry in present:
+        _put_present(report, entry)
+    for capability in ranges:
         element = add(report, "Capability")
         element.set("quantity", capability.quantity)
         _put_range(element, "Now", capability.quantity, capability.now)
         _put_range(element, "Nameplate", capability.quantity, capability.nameplate)
-    if reply.forecast is not None:
-        _put_forecast(report, reply.forecast)
-    for held in reply.held:
-        _put_held(report, held)
+
+
+def read_report(
+    outcome: etree._Element,
+    report: etree._Element,
+    *,
+    message_id: str,
+    correlation_id: str,
+    moment_ms: int,
+) -> GroupReply:
+    """A reply, or a part of one.
+
+    Raises:
+        WireError: a wrong unit, a value called good and not told, a minimum above its maximum.
+    """
+    parts = [
+        read_report(
+            child(element, "Reply"),
+            child(element, "GroupReport"),
+            message_id=f"{correlation_id}:{index}-r",
+            correlation_id=f"{correlation_id}:{index}",
+            moment_ms=moment_ms,
+        )
+        for index, element in enumerate(report.iterfind(tag("OperationReply")), 1)
+    ]
+    return GroupReply(
+        message_id=message_id,
+        correlation_id=correlation_id,
+        dms_id=text_of(report, "DMSId"),
+        group_id=text_of(report, "GroupId"),
+        time_ms=moment_ms,
+        result=Result(text_of(outcome, "Result")),
+        errors=_errors(outcome),
+        present=read_present(report),
+        ranges=read_ranges(report),
+        forecast=read_forecast(report),
+        held=_held(report),
+        groups=read_definitions(report),
+        parts=tuple(parts),
+    )
 
 
 def read_present(report: etree._Element) -> tuple[Present, ...]:
@@ -108,6 +156,17 @@ def read_ranges(report: etree._Element) -> tuple[QuantityRange, ...]:
     )
 
 
+def _errors(reply: etree._Element) -> tuple[ReplyError, ...]:
+    return tuple(
+        ReplyError(
+            code=text_of(element, "Code"),
+            level=ErrorLevel(text_of(element, "Level")),
+            reason=element.findtext(tag("Reason"), ""),
+        )
+        for element in reply.iterfind(tag("Error"))
+    )
+
+
 def read_forecast(report: etree._Element) -> Forecast | None:
     """The forecast, if there is one.
 
@@ -126,12 +185,7 @@ def read_forecast(report: etree._Element) -> Forecast | None:
     )
 
 
-def read_held(report: etree._Element) -> tuple[Held, ...]:
-    """To what extent the request succeeded.
-
-    Raises:
-        WireError: a wrong unit.
-    """
+def _held(report: etree._Element) -> tuple[Held, ...]:
     return tuple(
         Held(
             quantity=(quantity := _quantity(element)),
@@ -185,7 +239,8 @@ def _range(capability: etree._Element, name: str) -> Range | None:
     return Range(low, high)
 
 
-def _put_forecast(report: etree._Element, forecast: Forecast) -> None:
+def write_forecast(report: etree._Element, forecast: Forecast) -> None:
+    """Put a forecast into a report."""
     element = add(report, "Forecast")
     add(element, "Created", time_text(forecast.created_ms))
     add(element, "ConfidencePercent", number_text(forecast.confidence_pct))

@@ -164,6 +164,12 @@ def time_ms(text: str) -> int:
     return (dt.datetime.fromisoformat(text.strip()) - _EPOCH) // dt.timedelta(milliseconds=1)
 
 
+def put_time(element: etree._Element, name: str, moment_ms: int) -> None:
+    """A time as a child; none where it is 0, which is "now"."""
+    if moment_ms:
+        add(element, name, time_text(moment_ms))
+
+
 def clean(text: str) -> str:
     """Free text as XML can carry it: no control characters, not longer than ``MAX_TEXT``."""
     kept = _NOT_XML.sub("?", text)

@@ -27,6 +27,11 @@ DerRole = Literal[
     "curve_v1", "curve_q1", "curve_v2", "curve_q2", "curve_v3", "curve_q3", "curve_v4", "curve_q4",
     "connect", "disconnect", "islanded", "island_mode", "reconnect", "result",
     "held_p", "held_q", "held_limit", "black_start", "price", "price_enable",
+    "ramp", "ramp_up", "ramp_down", "v_set", "v_deadband", "v_droop", "v_enable",
+    "vw_enable", "vw_points", "vw_response",
+    "vw_v1", "vw_p1", "vw_v2", "vw_p2", "vw_v3", "vw_p3", "vw_v4", "vw_p4",
+    "fw_enable", "fw_points", "fw_response",
+    "fw_f1", "fw_p1", "fw_f2", "fw_p2", "fw_f3", "fw_p3", "fw_f4", "fw_p4",
 ]  # fmt: skip
 
 

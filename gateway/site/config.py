@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from gateway.profiles.profile import PointName, PollGroup
 from gateway.profiles.validate import Strict
 from gateway.site.dnp3_tables import Dnp3OutstationTable
+from gateway.site.https_tables import HttpsTable
 from gateway.site.microgrid_tables import MicrogridTable
 from gateway.site.names import Name, Port
 from gateway.site.sep2_tables import Sep2ClientTable, Sep2ServerTable
@@ -238,21 +239,6 @@ class DmsTable(Strict):
     flisr: FlisrTable = FlisrTable()
     forecast: ForecastTable = ForecastTable()
     awareness: AwarenessTable = AwarenessTable()
-
-
-class HttpsTable(Strict):
-    """``[https]``: the group-function endpoint. Clients must show a certificate of the site's CA.
-
-    ``clients`` are made by the site's own CA at first start; ``allow`` narrows who may ask;
-    requests of ``operators`` have the operator's rank at the arbiter.
-    """
-
-    host: str = "127.0.0.1"
-    port: Port
-    pki: str = "pki"
-    clients: tuple[str, ...] = ("dms", "operator")
-    allow: tuple[str, ...] = ()
-    operators: tuple[str, ...] = ()
 
 
 class MqttTable(Strict):

@@ -26,6 +26,17 @@ class GroupForecaster:
             (name, quantity): History(SAMPLE_EVERY_S) for name in groups for quantity in _FORECAST
         }
 
+    def follow(self, name: str, group: Group | None) -> None:
+        """Take a group that was made or changed; None for one that is no more."""
+        for quantity in _FORECAST:
+            self._past.pop((name, quantity), None)
+            if group is not None:
+                self._past[name, quantity] = History(SAMPLE_EVERY_S)
+        if group is None:
+            self._groups.pop(name, None)
+        else:
+            self._groups[name] = group
+
     def sample(self) -> None:
         """Take one sample of every group; call it every ``SAMPLE_EVERY_S``."""
         for (name, quantity), history in self._past.items():

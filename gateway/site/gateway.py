@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.groups.backend import Asker
+from gateway.groups.memory import MessageMemory
 from gateway.groups.messages import GroupReply, GroupRequest
 from gateway.groups.service import GroupService
 from gateway.groups.settle import Settler
@@ -30,9 +31,15 @@ from gateway.points.store import PointStore
 from gateway.site.awareness import awareness_factory, awareness_state, run_awareness
 from gateway.site.cycle import ControlCycle
 from gateway.site.dms import vvo_factory, vvo_state
+from gateway.site.events import EventSink, event_source
 from gateway.site.forecasting import SAMPLE_EVERY_S, GroupForecaster
 from gateway.site.forecasts import SiteForecasts
-from gateway.site.groups import follow_remote, point_groups, remote_groups
+from gateway.site.groups import (
+    administer,
+    follow_remote,
+    point_groups,
+    remote_groups,
+)
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
 from gateway.site.northbound import group_server, modbus_server, mqtt_link
 from gateway.site.outlook import Outlook
@@ -66,6 +73,7 @@ class Gateway:
         store, router, groups, poller, trail: the parts, for those that show or test them.
         links: supervised links by name.
         remote: groups that another box has, each with the client that reaches it.
+        events, sink: events told to subscribers (None without any), and taken from other boxes.
         forecasts: of DERs, groups and load; None without a ``[dms]`` role.
         microgrid: the controller of a microgrid; None without that role.
         cycle: the DMS's volt-VAR cycle; None without a ``[dms]`` role.
@@ -97,7 +105,14 @@ class Gateway:
         groups = self._local | {group.group_id: group for group, _ in self.remote}
         self._forecaster = GroupForecaster(self._local)
         settler = Settler(self.store, clock)
-        self.groups = GroupService(groups, settler, self._forecaster, clock)
+        https = site.file.https
+        memory = MessageMemory() if https is None else MessageMemory(https.window_s)
+        self.groups = GroupService(groups, settler, self._forecaster, clock, memory)
+        administrator = administer(site, self.groups, self._forecaster, self.store, self.router)
+        self.sink = EventSink([group for group, _ in self.remote], self._record, clock)
+        self.events = event_source(site, self.groups.groups, self._forecaster, self._rng, clock)
+        if self.events is not None:
+            administrator.listeners.append(self.events.changed)
         table = site.file.modbus_server
         self.modbus_server = (
             None if table is None else modbus_server(site, table, self.store, self.router, clock)
@@ -144,6 +159,8 @@ class Gateway:
         yield "expiry", self._expire
         yield "schedules", self._start_due
         yield "group forecasts", self._sample
+        if self.events is not None:
+            yield "events", self.events.run
         if self.forecasts is not None:
             yield "forecasts", self.forecasts.run
         if self.utility is not None:
@@ -197,10 +214,13 @@ class Gateway:
             result=reply.result,
             summary=f"{request_line(request)} -> {reply_line(reply)}",
         )
+        self._record(entry)
+        return reply
+
+    def _record(self, entry: MessageEntry) -> None:
         with contextlib.suppress(AuditError):  # the status says so; the asker gets its reply
             self.trail.message(entry)
         self.messages.append(entry)
-        return reply
 
     def _router(self) -> Router:
         rules = {p.spec.id: p.rule for p in self.site.points if p.rule is not None}
@@ -272,7 +292,7 @@ class Gateway:
             "/status": lambda: status(self),
             "/forecasts": lambda: forecasts(self),
         }
-        return group_server(self.site, table, ask, routes, self.clock)
+        return group_server(self.site, table, ask, self.sink.take, routes, self.clock)
 
     def _control_cycle(self) -> ControlCycle[object] | None:
         dms = self.site.file.dms

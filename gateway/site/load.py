@@ -18,7 +18,7 @@ from gateway.site.points import expand_points
 from gateway.site.site import Device, Site, SitePoint
 
 #: Roles a device needs to be a member of a group.
-_MEMBER_ROLES = ("p", "q", "s_rated")
+MEMBER_ROLES = ("p", "q", "s_rated")
 
 
 def load_site(folder: Path) -> Site:
@@ -136,7 +136,7 @@ def _check_groups(
             if device is None:
                 issues.append(text.issue(where, f"there is no device {member!r}", "add it"))
                 continue
-            missing = [role for role in _MEMBER_ROLES if device.point_of(role) is None]
+            missing = [role for role in MEMBER_ROLES if device.point_of(role) is None]
             if missing:
                 message = f"profile {device.profile.name!r} of {member!r} has no "
                 message += f"{', '.join(missing)} in [der]"

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from gateway.groups.backend import Asker
 from gateway.groups.messages import GroupReply, GroupRequest
 from gateway.links.cim.config import ServerConfig as GroupServerConfig
-from gateway.links.cim.server import GroupServer, Route
+from gateway.links.cim.server import EventHandler, GroupServer, Route
 from gateway.links.cim.tls import server_context
 from gateway.links.modbus.codec import Table
 from gateway.links.modbus.config import ServerConfig
@@ -22,8 +22,9 @@ from gateway.points.router import Router
 from gateway.points.store import PointStore
 from gateway.profiles.registers import RegisterType, parse_type
 from gateway.profiles.text import read_text
-from gateway.site.config import HttpsTable, ModbusServerTable, MqttTable
+from gateway.site.config import ModbusServerTable, MqttTable
 from gateway.site.devices import split_address
+from gateway.site.https_tables import HttpsTable
 from gateway.site.pki import ensure_pki
 from gateway.site.site import Site
 
@@ -34,7 +35,12 @@ RANKS = {"utility": Priority.UTILITY_2030_5, "operator": Priority.OPERATOR}
 
 
 def group_server(
-    site: Site, table: HttpsTable, ask: AskGroup, routes: Mapping[str, Route], clock: Clock
+    site: Site,
+    table: HttpsTable,
+    ask: AskGroup,
+    take: EventHandler,
+    routes: Mapping[str, Route],
+    clock: Clock,
 ) -> GroupServer:
     """The group-function endpoint of a site; makes the site's own PKI at first start.
 
@@ -45,12 +51,13 @@ def group_server(
     async def handle(request: GroupRequest, peer: str) -> GroupReply:
         is_operator = peer in table.operators
         rank = Priority.OPERATOR if is_operator else Priority.GROUP_FUNCTION
-        return await ask(request, Asker(f"cim:{peer}", rank), peer)
+        may = peer in table.administrators
+        return await ask(request, Asker(f"cim:{peer}", rank, may, remote=True), peer)
 
     paths = ensure_pki(site.data_folder / table.pki, table.host, table.clients)
     context = server_context(paths.server.certificate, paths.server.key, paths.ca.certificate)
     config = GroupServerConfig(host=table.host, port=table.port, allow=frozenset(table.allow))
-    return GroupServer(config, context, handle, clock, routes)
+    return GroupServer(config, context, handle, clock, routes, take)
 
 
 def modbus_server(

@@ -38,9 +38,15 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "awareness": _awareness(gateway),
         "microgrid": _microgrid(gateway),
         "remote_groups": {
-            group.group_id: {"fault": group.fault, "fresh": group.is_fresh}
+            group.group_id: {
+                "fault": group.fault,
+                "fresh": group.is_fresh,
+                "event": group.last_event,
+            }
             for group, _ in gateway.remote
         },
+        "subscribers": {} if gateway.events is None else gateway.events.states,
+        "events": {"taken": gateway.sink.taken, "repeated": gateway.sink.repeated},
         "supervised": {name: dataclasses.asdict(link) for name, link in gateway.links.items()},
         "dnp3": {name: dataclasses.asdict(state) for name, state in outstations.items()},
         "dnp3_masters": _masters(gateway),

@@ -55,7 +55,10 @@ async def test_a_dispatch_reaches_the_register(tmp_path: Path):
                 await asyncio.sleep(0.05)
         async with GroupClient("https://127.0.0.1:15943/groups", context) as client:
             for number in range(MESSAGES):
-                address = Address(message_id=f"m{number}", dms_id="dms", group_id="mg", time_ms=1)
+                now_ms = SystemClock().utc_ms()
+                address = Address(
+                    message_id=f"m{number}", dms_id="dms", group_id="mg", time_ms=now_ms
+                )
                 value_w = 1000.0 * (50 + number)
                 request = DispatchRequest(
                     address=address, quantity=Quantity.ACTIVE_POWER, schedule=((0, value_w),)

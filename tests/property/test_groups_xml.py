@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.groups import messages as m
+from gateway.groups.events import EventKind, GroupEvent
 from gateway.groups.xml import decode, encode
 from gateway.groups.xml_values import MULTIPLIERS, number, number_text
 from gateway.model.der import Excitation, Range
@@ -46,8 +47,10 @@ def schedules(draw) -> tuple[tuple[float, float], ...]:
     return tuple(steps)
 
 
-def curves() -> st.SearchStrategy[tuple[tuple[float, float], ...]]:
-    point = st.tuples(numbers(0, 200), numbers(-200, 200))
+def curves(
+    dependent: st.SearchStrategy[float],
+) -> st.SearchStrategy[tuple[tuple[float, float], ...]]:
+    point = st.tuples(numbers(0, 200), dependent)
     some = st.lists(point, min_size=2, max_size=20)
     return st.just(()) | some.map(lambda points: tuple(sorted(points)))
 
@@ -87,7 +90,7 @@ requests = st.one_of(
     st.builds(
         m.CurveRequest,
         address=addresses,
-        points=curves(),
+        points=curves(numbers(-200, 200)),
         reference=st.sampled_from(m.CurveReference),
         voltage_reference_pct=numbers(0, 200),
         response_s=numbers(0, 3600, 3),
@@ -100,6 +103,36 @@ requests = st.one_of(
         excitation=st.sampled_from(Excitation),
         validity=validities,
     ),
+    st.builds(
+        m.RampRateRequest,
+        address=addresses,
+        up_w_per_s=st.none() | numbers(0.001, 1e9),
+        down_w_per_s=st.none() | numbers(0.001, 1e9),
+        validity=validities,
+    ),
+    st.builds(
+        m.VoltageRegulationRequest,
+        address=addresses,
+        voltage_pct=st.none() | numbers(80, 120),
+        deadband_pct=numbers(0, 20),
+        droop_pct=numbers(0.1, 40),
+        validity=validities,
+    ),
+    st.builds(
+        m.WattCurveRequest,
+        address=addresses,
+        kind=st.just(m.WattCurve.VOLT_WATT),
+        points=curves(numbers(-100, 100)),
+        response_s=numbers(0, 3600, 3),
+        validity=validities,
+    ),
+    st.builds(
+        m.PriceRequest,
+        address=addresses,
+        currency=st.from_regex(r"[A-Z]{3}", fullmatch=True),
+        schedule=schedules(),
+        start_ms=times,
+    ),
     st.builds(m.ConnectRequest, address=addresses, connect=st.booleans()),
     st.builds(
         m.IslandRequest,
@@ -109,6 +142,41 @@ requests = st.one_of(
         reason=texts,
     ),
 )
+
+bounds = st.none() | st.tuples(power, power).map(lambda pair: Range(min(pair), max(pair)))
+stated = st.builds(m.StatedCapability, power_w=bounds, reactive_power_var=bounds)
+members = st.lists(ids, min_size=1, max_size=5).map(tuple)
+some_members = st.lists(ids, max_size=5).map(tuple)
+versions = st.integers(0, 999_999_999)
+administration = st.one_of(
+    st.builds(
+        m.CreateGroupRequest,
+        address=addresses,
+        members=members,
+        capability=stated,
+        description=texts,
+    ),
+    st.builds(
+        m.ChangeGroupRequest,
+        address=addresses,
+        version=versions,
+        add=some_members,
+        remove=some_members,
+        members=st.none() | members,
+        capability=st.none() | stated,
+        description=st.none() | texts,
+    ),
+    st.builds(m.DeleteGroupRequest, address=addresses, version=versions),
+    st.builds(m.SynchroniseGroupRequest, address=addresses, version=versions),
+    st.builds(m.QueryGroupsRequest, address=addresses, member=st.just("") | ids),
+)
+operation_sets = st.builds(
+    m.operation_set,
+    addresses,
+    st.lists(requests | administration, min_size=1, max_size=4),
+    transactional=st.booleans(),
+)
+requests = requests | administration | operation_sets
 
 ranges = st.tuples(power, power).map(lambda pair: Range(min(pair), max(pair)))
 presents = st.builds(
@@ -157,6 +225,18 @@ replies = st.builds(
         max_size=9,
     ).map(tuple),
     forecast=st.none() | forecasts,
+    groups=st.lists(
+        st.builds(
+            m.GroupDefinition,
+            group_id=ids,
+            version=versions,
+            members=some_members,
+            capability=stated,
+            description=texts,
+            configured=st.booleans(),
+        ),
+        max_size=4,
+    ).map(tuple),
     held=st.lists(
         st.builds(
             m.Held,
@@ -169,6 +249,43 @@ replies = st.builds(
         max_size=9,
     ).map(tuple),
 )
+
+
+def in_parts(whole: m.GroupReply, parts: list[m.GroupReply]) -> m.GroupReply:
+    """A reply to an operation set."""
+    numbered = tuple(
+        replace(
+            part,
+            message_id=f"{whole.correlation_id}:{number}-r",
+            correlation_id=f"{whole.correlation_id}:{number}",
+            time_ms=whole.time_ms,
+        )
+        for number, part in enumerate(parts, 1)
+    )
+    return replace(whole, parts=numbered)
+
+
+replies = replies | st.builds(in_parts, replies, st.lists(replies, max_size=3))
+
+
+def event_of(kind: EventKind, forecast: m.Forecast, told: m.GroupReply, sequence: int):
+    definition = told.groups[0] if told.groups and kind is EventKind.GROUP else None
+    return GroupEvent(
+        message_id=told.correlation_id,
+        source=told.dms_id,
+        group_id=told.group_id,
+        time_ms=told.time_ms,
+        kind=kind,
+        sequence=sequence,
+        reason=told.errors[0].reason if told.errors else "",
+        present=told.present,
+        ranges=told.ranges,
+        forecast=forecast if kind is EventKind.FORECAST else None,
+        definition=definition,
+    )
+
+
+events = st.builds(event_of, st.sampled_from(EventKind), forecasts, replies, versions)
 
 SLOW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
@@ -185,6 +302,12 @@ def test_every_reply_survives(reply):
     assert decode(encode(reply)) == reply
 
 
+@SLOW
+@given(events)
+def test_every_event_survives(event):
+    assert decode(encode(event)) == event
+
+
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_message_or_refused(data):
     try:
@@ -194,7 +317,7 @@ def test_any_bytes_are_a_message_or_refused(data):
 
 
 @SLOW
-@given(requests | replies, st.data())
+@given(requests | replies | events, st.data())
 def test_a_message_with_bytes_changed_is_a_message_or_refused(message, data):
     document = bytearray(encode(message))
     for _ in range(data.draw(st.integers(1, 4))):

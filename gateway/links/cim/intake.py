@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from typing import TypeVar
 
 from aiohttp import hdrs, web
 
 from gateway.groups import schema
-from gateway.groups.messages import GroupRequest
-from gateway.groups.xml import CONTENT_TYPE, decode_request
+from gateway.groups.xml import CONTENT_TYPE
 from gateway.groups.xml_faults import InvalidMessageError
 from gateway.groups.xml_guard import MAX_BYTES
 from gateway.links.cim.config import ServerConfig
@@ -23,6 +24,9 @@ _INLINE_BYTES = 8 * 1024
 _TYPES = ("application/xml", "text/xml")
 #: Names a certificate may have: they go into the audit trail and rank at the arbiter.
 _PEER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ @-]{0,63}")
+
+
+Decoded = TypeVar("Decoded")
 
 
 class Intake:
@@ -95,8 +99,15 @@ class Intake:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "broken-body", [reason]) from None
         return bytes(body)
 
-    async def decoded(self, body: bytes) -> GroupRequest:
-        """The request in a body.
+    async def decoded(
+        self, body: bytes, decode: Callable[[bytes], Decoded], *, explain: bool = True
+    ) -> Decoded:
+        """The message in a body.
+
+        Args:
+            body: the document.
+            decode: makes the message of it. Raises InvalidMessageError.
+            explain: judge a refused one again, by the validator with the plainer words.
 
         Raises:
             RefusedError: 400, with a report for people.
@@ -104,10 +115,12 @@ class Intake:
         loop = asyncio.get_running_loop()
         try:
             if len(body) <= _INLINE_BYTES:
-                return decode_request(body)
-            return await loop.run_in_executor(self._thread, decode_request, body)
+                return decode(body)
+            return await loop.run_in_executor(self._thread, decode, body)
         except InvalidMessageError as error:
-            readable = await loop.run_in_executor(self._thread, _readable, body)
+            readable: list[Fault] = []
+            if explain:
+                readable = await loop.run_in_executor(self._thread, _readable, body)
             reasons = [str(fault) for fault in readable or error.faults]
             status = HTTPStatus.BAD_REQUEST
             raise RefusedError(status, "invalid-message", reasons, error.identity) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 
+from gateway.groups.forms import Form
 from gateway.groups.messages import ErrorLevel, GroupReply, ReplyError, Result
 from gateway.groups.xml_faults import Identity
 
@@ -20,6 +21,7 @@ class RefusedError(Exception):
         code: of the reply's errors, without :data:`PREFIX`; also what is counted.
         reasons: one error each.
         identity: whom the reply is to, as far as known.
+        form: in which the refusal is told.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class RefusedError(Exception):
         self.code = code
         self.reasons = tuple(reasons)
         self.identity = identity or Identity()
+        self.form = Form()
         super().__init__(f"{status.value} {code}: {'; '.join(reasons)}")
 
     @property

@@ -1,4 +1,6 @@
-"""The endpoint: ``POST /groups`` over TLS with client certificates, and read-only JSON routes.
+"""The endpoint: ``POST /groups`` and ``POST /events`` over TLS with client certificates.
+
+Beside them there are read-only JSON routes.
 
 XML is decoded and encoded by :mod:`gateway.groups.xml`; what a request does is the handler's. A
 refusal of the endpoint is a FAILED reply with one error a reason, whatever the HTTP status; a
@@ -17,8 +19,10 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from gateway.groups.events import GroupEvent
+from gateway.groups.forms import form_of
 from gateway.groups.messages import GroupReply, GroupRequest
-from gateway.groups.xml import CONTENT_TYPE, encode
+from gateway.groups.xml import CONTENT_TYPE, decode_event, encode
 from gateway.groups.xml_faults import Identity
 from gateway.links.cim.config import ServerConfig
 from gateway.links.cim.connection import GuardedConnection
@@ -34,7 +38,10 @@ Handler = Callable[[GroupRequest, str], Awaitable[GroupReply]]
 #: Gives a route's JSON object.
 Route = Callable[[], Awaitable[dict[str, Any]] | dict[str, Any]]
 
-PATH = "/groups"
+#: Takes an event that a box tells of, whose certificate has that name.
+EventHandler = Callable[[GroupEvent, str], Awaitable[GroupReply]]
+
+PATH, EVENTS_PATH = "/groups", "/events"
 #: How long the rest of a refused body is read and thrown away, so that the refusal arrives.
 _LINGER_S = 1.0
 
@@ -48,6 +55,7 @@ class GroupServer:
         handler: answers a request; refuses with a reply, never with an exception.
         clock: stamps refusals.
         routes: path to what a GET of it answers with.
+        events: takes events; None where this box has no use for any.
 
     Attributes:
         statistics: counts, live.
@@ -62,6 +70,7 @@ class GroupServer:
         handler: Handler,
         clock: Clock,
         routes: Mapping[str, Route] | None = None,
+        events: EventHandler | None = None,
     ) -> None:
         self.config = config
         self.statistics = ServerStatistics()
@@ -71,6 +80,7 @@ class GroupServer:
         self._handler = handler
         self._clock = clock
         self._routes = dict(routes or {})
+        self._events = events
         self._intake = Intake(config)
         self._listener: Listener | None = None
         self._bug: asyncio.Future[None] | None = None
@@ -125,42 +135,72 @@ class GroupServer:
 
     def _application(self) -> web.Application:
         application = web.Application()
-        application.router.add_post(PATH, self._groups, expect_handler=self._expect)
+        groups, events = self._post(self._reply), self._post(self._acknowledge)
+        application.router.add_post(PATH, groups, expect_handler=self._expect)
+        if self._events is not None:
+            application.router.add_post(EVENTS_PATH, events, expect_handler=self._expect)
         for path, route in self._routes.items():
             application.router.add_get(path, self._query(route), allow_head=False)
         return application
 
-    async def _groups(self, request: web.Request) -> web.Response:
-        """``POST /groups``."""
-        connection = self._connection(request)
-        connection.busy()
-        self.statistics.requests += 1
-        try:
-            reply = await self._reply(request, connection.peer)
-            response = _response(HTTPStatus.OK, reply)
-            self.statistics.answered += 1
-        except RefusedError as refusal:
-            response = self._refusal(refusal)
-        except Exception as error:
-            self._report_bug(error)
-            raise
-        finally:
-            connection.wait()
-        return response
+    def _post(
+        self, answer: Callable[[web.Request, str], Awaitable[bytes]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """A route that takes a document and answers with a reply."""
 
-    async def _reply(self, request: web.Request, peer: str) -> GroupReply:
+        async def post(request: web.Request) -> web.Response:
+            connection = self._connection(request)
+            connection.busy()
+            self.statistics.requests += 1
+            try:
+                document = await answer(request, connection.peer)
+                response = _response(HTTPStatus.OK, document)
+                self.statistics.answered += 1
+            except RefusedError as refusal:
+                response = self._refusal(refusal)
+            except Exception as error:
+                self._report_bug(error)
+                raise
+            finally:
+                connection.wait()
+            return response
+
+        return post
+
+    async def _reply(self, request: web.Request, peer: str) -> bytes:
+        """``POST /groups``, in either form."""
         self._intake.check_head(request, peer)
-        message = await self._intake.decoded(await self._intake.body(request))
-        address = message.address
-        identity = Identity(address.message_id, address.dms_id, address.group_id)
+        body = await self._intake.body(request)
+        form = form_of(body)
+        try:
+            message = await self._intake.decoded(body, form.read, explain=not form.is_iec)
+            address = message.address
+            identity = Identity(address.message_id, address.dms_id, address.group_id)
+            reply = await self._bounded(lambda: self._handler(message, peer), identity)
+        except RefusedError as refusal:
+            refusal.form = form
+            raise
+        return form.write(reply)
+
+    async def _acknowledge(self, request: web.Request, peer: str) -> bytes:
+        """``POST /events``."""
+        self._intake.check_head(request, peer)
+        event = await self._intake.decoded(await self._intake.body(request), decode_event)
+        identity = Identity(event.message_id, event.source, event.group_id)
+        if (take := self._events) is None:
+            raise web.HTTPNotFound
+        return encode(await self._bounded(lambda: take(event, peer), identity))
+
+    async def _bounded(
+        self, answer: Callable[[], Awaitable[GroupReply]], identity: Identity
+    ) -> GroupReply:
+        """What the handler answers, in time and not too many at once."""
         if self._answering >= self.config.max_requests:
             reason = f"{self._answering} requests are being answered; try again later"
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "busy", [reason], identity)
         self._answering += 1
         try:
-            return await asyncio.wait_for(
-                self._handler(message, peer), self.config.answer_timeout_s
-            )
+            return await asyncio.wait_for(answer(), self.config.answer_timeout_s)
         except TimeoutError:
             reason = (
                 f"no answer within {self.config.answer_timeout_s:g} s; what was done is not "
@@ -209,7 +249,8 @@ class GroupServer:
     def _refusal(self, refusal: RefusedError) -> web.Response:
         self.statistics.refuse(refusal.code)
         number = sum(self.statistics.refused.values())
-        response = _response(refusal.status, refusal.reply(number, self._clock.utc_ms()))
+        document = refusal.form.write(refusal.reply(number, self._clock.utc_ms()))
+        response = _response(refusal.status, document)
         if refusal.status is HTTPStatus.SERVICE_UNAVAILABLE:
             response.headers[hdrs.RETRY_AFTER] = "1"
         if refusal.body_unread:
@@ -221,8 +262,8 @@ class GroupServer:
             self._bug.set_exception(error)
 
 
-def _response(status: HTTPStatus, reply: GroupReply) -> web.Response:
-    return web.Response(status=status, body=encode(reply), content_type=CONTENT_TYPE)
+def _response(status: HTTPStatus, document: bytes) -> web.Response:
+    return web.Response(status=status, body=document, content_type=CONTENT_TYPE)
 
 
 def _quiet() -> logging.Logger:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -14,6 +15,7 @@ from gateway.groups.messages import (
     Address,
     GroupReply,
     GroupRequest,
+    Present,
     Result,
     StatusRequest,
 )
@@ -47,7 +49,11 @@ class Endpoint:
             raise ZeroDivisionError
         if request.address.group_id != "mg":
             return failed(request.address, 5, "no such group")
-        return reply(request.address, 5, Result.OK)
+        present = tuple(
+            Present(quantity=quantity, value=1.0, good=True, time_ms=5)
+            for quantity in getattr(request, "quantities", ())
+        )
+        return replace(reply(request.address, 5, Result.OK), present=present)
 
     @property
     def url(self) -> str:

@@ -16,10 +16,11 @@ from lxml import etree
 from gateway.groups.messages import (
     Result,
 )
+from gateway.groups.replies import reply
 from gateway.groups.xml import decode_reply, encode
 from gateway.links.cim.client import GroupClient
 from gateway.links.cim.tls import client_context
-from gateway.model.errors import LinkError
+from gateway.model.errors import LinkError, RemoteProtocolError
 from gateway.site.pem_files import KeyPair
 from gateway.site.pki import ensure_pki
 from tests.interop.cim.conftest import XML, Endpoint, serving, status
@@ -154,4 +155,14 @@ async def test_our_client_does_not_take_a_server_of_another_ca(endpoint, tmp_pat
     context = client_context(own.certificate, own.key, other.ca.certificate)
     async with GroupClient(endpoint.url, context) as client:
         with pytest.raises(LinkError, match="nothing was sent"):
+            await client.send(status())
+
+
+async def test_a_status_that_leaves_out_what_was_asked_for_is_none(endpoint):
+    async def silent(request, peer):
+        return reply(request.address, 5, Result.OK)
+
+    endpoint.server._handler = silent
+    async with endpoint.client() as client:
+        with pytest.raises(RemoteProtocolError, match="a status without P, Q, S"):
             await client.send(status())

@@ -28,6 +28,7 @@ from gateway.site.load import load_site
 
 SITE = """\
 name = "s1"
+profiles = ["."]
 [links.lan]
 type = "modbus-tcp"
 [groups.mg]
@@ -36,12 +37,61 @@ device = "mg"
 [groups.pv]
 backend = "members"
 members = ["pv1", "pv2"]
+[groups.wide]
+backend = "members"
+members = ["wide"]
+[groups.mixed]
+backend = "members"
+members = ["wide", "pv2"]
 """
+#: A DER that has every function there is a role for.
+WIDE = """\
+name = "wide_der"
+title = "A DER with every function"
+protocol = "modbus"
+source = "made for tests"
+[poll.fast]
+period_s = 1.0
+[der]
+p = "p"
+q = "q"
+s_rated = "s_rtg"
+p_rated_max = "p_rtg"
+q_rated_max = "q_rtg"
+ramp_up = "r_up"
+ramp_down = "r_down"
+v_set = "v_set"
+v_deadband = "v_band"
+v_enable = "v_ena"
+price = "price"
+price_enable = "price_ena"
+vw_enable = "vw_ena"
+fw_enable = "fw_ena"
+"""
+_WIDE_OUTPUTS = ("r_up", "r_down", "v_set", "v_band", "price")
+_WIDE_ENABLES = ("v_ena", "price_ena", "vw_ena", "fw_ena")
+
+
+def wide_profile(folder: Path) -> None:
+    """Write the profile, its curves of four points among it."""
+    axes = [f"{s}_{a}{n}" for s, a in (("vw", "vp"), ("fw", "fp")) for a in a for n in range(1, 5)]
+    roles = "".join(f'{name} = "{name}"\n' for name in axes)
+    (folder / "wide_der.toml").write_text(WIDE + roles)
+    rows = ["point,kind,unit,table,register,type"]
+    inputs = [("p", "W"), ("q", "var"), ("s_rtg", "VA"), ("p_rtg", "W"), ("q_rtg", "var")]
+    rows += [f"{name},AI,{unit},holding,{2 * n},int32" for n, (name, unit) in enumerate(inputs)]
+    outputs = (*_WIDE_OUTPUTS, *axes)
+    rows += [f"{name},AO,1,holding,{100 + 2 * n},int32" for n, name in enumerate(outputs)]
+    rows += [f"{name},BO,1,coil,{n}," for n, name in enumerate(_WIDE_ENABLES)]
+    (folder / "wide_der.csv").write_text("\n".join(rows) + "\n")
+
+
 DEVICES = """\
 device,profile,link,address,unit
 mg,mc_plc,lan,127.0.0.1:502,54
 pv1,sunspec_inverter,lan,127.0.0.1:503,1
 pv2,sunspec_inverter,lan,127.0.0.1:504,1
+wide,wide_der,lan,127.0.0.1:505,1
 """
 DMS = Asker("dms", Priority.GROUP_FUNCTION)
 
@@ -52,6 +102,7 @@ class Field:
     def __init__(self, folder: Path, clock) -> None:
         (folder / "site.toml").write_text(SITE)
         (folder / "devices.csv").write_text(DEVICES)
+        wide_profile(folder)
         self.clock = clock
         self.site = load_site(folder)
         self.store = PointStore([point.spec for point in self.site.points], clock)
@@ -95,6 +146,7 @@ class Field:
                 "q_abs_rtg": rating_w * 0.44, "p": rating_w / 2, "q": 0.0, "conn": 1.0,
             }  # fmt: skip
             self.show_all(**{f"{name}__{point}": value for point, value in ratings.items()})
+        self.show_all(wide__s_rtg=60e3, wide__p_rtg=50e3, wide__q_rtg=30e3, wide__p=20e3)
 
     def show(self, point: str, value: float, quality: Quality = Quality.ONLINE) -> None:
         self.store.update(point, Measurement(float(value), quality, self.clock.utc_ms()))

@@ -34,6 +34,8 @@ from gateway.groups.messages import (
     Result,
     StatusRequest,
     Timing,
+    Validity,
+    WattCurve,
 )
 from gateway.groups.replies import failed, reply
 from gateway.groups.xml import decode_reply, decode_request, encode
@@ -218,6 +220,39 @@ def test_disconnect_and_island_show_in_the_status(tieline):
     assert "effect: Connected 0 -> 1" in tieline("connect", "mg680")
     told = tieline("island", "mg680", "--action", "emergency", "--reason", "storm")
     assert "effect: Connected 1 -> 0" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (
+            ("ramp", "mg680", "--up", "2.5", "--for", "60"),
+            {"up_w_per_s": 2500.0, "down_w_per_s": None, "validity": Validity(duration_s=60.0)},
+        ),
+        (("regulate", "mg680", "101"), {"voltage_pct": 101.0, "deadband_pct": 1.0}),
+        (
+            ("watt-curve", "mg680", "60.1:100,62:0", "--kind", "FrequencyWatt"),
+            {"kind": WattCurve.FREQUENCY_WATT, "points": ((60.1, 100.0), (62.0, 0.0))},
+        ),
+        (
+            ("price", "mg680", "0.31", "--currency", "EUR"),
+            {"currency": "EUR", "schedule": ((0.0, 0.31),)},
+        ),
+        (("ramp", "mg680", "--end"), {"up_w_per_s": None, "down_w_per_s": None}),
+        (("regulate", "mg680", "--end"), {"voltage_pct": None}),
+        (("watt-curve", "mg680", "--end"), {"points": ()}),
+        (("price", "mg680", "--end"), {"schedule": ()}),
+    ],
+)
+def test_settings_are_asked_as_typed(tieline, words, asked):
+    tieline(*words)
+    request = tieline.asked()
+    assert {name: getattr(request, name) for name in asked} == asked
+
+
+@pytest.mark.parametrize("words", [("ramp",), ("regulate",), ("price",), ("ramp", "--up", "0")])
+def test_a_setting_needs_a_value_or_an_end(tieline, words):
+    assert "--end" in tieline(words[0], "mg680", *words[1:], code=1)
 
 
 @pytest.mark.parametrize("function", ["limit", "dispatch-p", "dispatch-q", "pf"])
