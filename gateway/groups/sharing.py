@@ -76,7 +76,8 @@ def level(low: Column, high: Column, wanted: float, burden: Column | None = None
     """Cut every member's range from above by the same share, so that the sum is ``wanted``.
 
     Args:
-        low, high: ranges, shape (n,).
+        low: lower ends of the ranges, shape (n,).
+        high: upper ends, shape (n,).
         wanted: the sum asked for; beyond what the ranges allow every member stands at its end.
         burden: as in :func:`share`: a member of burden 2 is cut twice as deep as one of 1.
     """
@@ -169,7 +170,8 @@ class _Problem:
         return nearest(self.areas, p, q)
 
     def _missing(self, found: Nearest) -> Column:
-        return self.wanted - np.array([found.power_w.sum(), found.reactive_var.sum()])
+        missing: Column = self.wanted - np.array([found.power_w.sum(), found.reactive_var.sum()])
+        return missing
 
     def _dual(self, at: Column, start: Column, tie: float, found: Nearest) -> float:
         size = np.maximum(self.areas.apparent_va, 1e-12)
