@@ -6,7 +6,7 @@ The same rules as :class:`gateway.groups.der_points.DerView` has for one; a test
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ class Seen:
     Attributes:
         power_w, reactive_var: present output.
         soc_pct: state of charge; not a number without storage.
-        now: what each can do now.
+        now: what each can do now; reactive power beside the real power it gives.
+        free: the same, reactive power as it could be were real power moved for it.
         plate: what is installed.
         held: a generator that is held back: what it could give does not show.
     """
@@ -32,6 +33,7 @@ class Seen:
     reactive_var: Column
     soc_pct: Column
     now: Areas
+    free: Areas
     plate: Areas
     held: NDArray[np.bool_]
 
@@ -88,11 +90,14 @@ class Columns:
         held = (self.values("p_enable", reader) == 1.0) | (
             self.values("limit_enable", reader) == 1.0
         )
+        now = self._now(plate, power, held, reader)
+        low, high = self._told("q_now", plate.reactive_min_var, plate.reactive_max_var, reader)
         return Seen(
             power_w=power,
             reactive_var=reactive,
             soc_pct=self.values("soc", reader),
-            now=self._now(plate, power, held, reader),
+            now=now,
+            free=replace(now, reactive_min_var=low, reactive_max_var=high),
             plate=plate,
             held=held,
         )

@@ -52,6 +52,7 @@ class GroupService:
         settler: waits, bounded, for fresh values.
         forecaster: output forecasting.
         clock: stamps replies and times schedules.
+        runner: carries out set points; the plain one where it is None.
     """
 
     def __init__(
@@ -60,12 +61,13 @@ class GroupService:
         settler: Settler,
         forecaster: Forecaster,
         clock: Clock,
+        runner: FunctionRunner | None = None,
     ) -> None:
         self._groups = dict(groups)
         self._settler = settler
         self._forecaster = forecaster
         self._clock = clock
-        self._runner = FunctionRunner(settler, clock)
+        self._runner = runner or FunctionRunner(settler, clock)
         self._schedule = Schedule()
         self._answers: dict[str, tuple[GroupRequest, asyncio.Future[GroupReply]]] = {}
 

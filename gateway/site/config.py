@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from gateway.profiles.profile import PointName, PollGroup
 from gateway.profiles.validate import Strict
+from gateway.site.derms_tables import DermsTable
 from gateway.site.dnp3_tables import Dnp3OutstationTable
 from gateway.site.microgrid_tables import MicrogridTable
 from gateway.site.names import Name, Port
@@ -75,8 +76,8 @@ class GroupTable(Strict):
 
     A ``remote`` group is another box's: ``url`` is its endpoint (``https://host:port/groups``),
     ``group`` its id there; ``ca``, ``certificate`` and ``key`` are what that box gave us, paths
-    from the site folder. Applications command it where ``act`` says so; ``islanding`` says that it
-    is a microgrid that can become an island.
+    from the site folder. A member may be a group; a remote one needs ``[derms]``. Applications
+    command it where ``act`` says so; ``islanding``: it can become an island.
     """
 
     backend: Literal["plc", "members", "remote"]
@@ -308,6 +309,7 @@ class SiteFile(Strict):
     poll: dict[str, PollGroup] = Field(default_factory=dict)
     groups: dict[Name, GroupTable] = Field(default_factory=dict)
     dms: DmsTable | None = None
+    derms: DermsTable | None = None
     microgrid: MicrogridTable | None = None
     https: HttpsTable | None = None
     mqtt: MqttTable | None = None
@@ -315,6 +317,24 @@ class SiteFile(Strict):
     dnp3_outstation: Dnp3OutstationTable | None = None
     sep2_server: Sep2ServerTable | None = None
     sep2_client: Sep2ClientTable | None = None
+
+    def leaves(self, group: str) -> tuple[str, ...]:
+        """Names behind a group, each once: devices, and groups of other boxes.
+
+        Raises:
+            KeyError: no such group.
+        """
+        table = self.groups[group]
+        if table.backend != "members":
+            return () if table.device is None else (table.device,)
+        names: dict[str, None] = {}
+        for member in table.members:
+            inner = self.groups.get(member)
+            if inner is None or inner.backend == "remote":
+                names[member] = None
+            else:
+                names |= dict.fromkeys(self.leaves(member))
+        return tuple(names)
 
 
 class DeviceRow(Strict):

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,11 @@ from gateway.site.worker import StepWorker
 if TYPE_CHECKING:
     from gateway.apps.awareness.step import AwarenessState
     from gateway.apps.flisr.state import FlisrState
+    from gateway.groups.backend import PointGroup
+    from gateway.groups.remote import RemoteGroup
     from gateway.links.dnp3.master import Dnp3Master
     from gateway.links.sep2.ders import DerServer
+    from gateway.site.derms import DermsRole
     from gateway.site.dnp3_outstation import SiteOutstation
     from gateway.site.microgrid import MicrogridRole
     from gateway.site.sep2_client import SiteUtility
@@ -68,6 +71,7 @@ class Gateway:
         remote: groups that another box has, each with the client that reaches it.
         forecasts: of DERs, groups and load; None without a ``[dms]`` role.
         microgrid: the controller of a microgrid; None without that role.
+        derms: holds what groups are asked; None without that role.
         cycle: the DMS's volt-VAR cycle; None without a ``[dms]`` role.
         flisr: its cycle of restoration; None where that is off.
         awareness: looks at the feeder; None without a model, or where it is off.
@@ -92,12 +96,15 @@ class Gateway:
         self.sep2 = self._der_server()
         self.own = OwnPoints(site, self.store, clock)
         self.router = self._router()
-        self._local = point_groups(site, self.store, self.router)
         self.remote = list(remote_groups(site, clock))
-        groups = self._local | {group.group_id: group for group, _ in self.remote}
+        others = {group.group_id: group for group, _ in self.remote}
+        self._local = point_groups(site, self.store, self.router, others)
+        groups = self._local | others
         self._forecaster = GroupForecaster(self._local)
         settler = Settler(self.store, clock)
-        self.groups = GroupService(groups, settler, self._forecaster, clock)
+        self.derms = self._derms_role(groups)
+        runner = None if self.derms is None else self.derms.runner
+        self.groups = GroupService(groups, settler, self._forecaster, clock, runner)
         table = site.file.modbus_server
         self.modbus_server = (
             None if table is None else modbus_server(site, table, self.store, self.router, clock)
@@ -156,6 +163,8 @@ class Gateway:
         """The roles that decide."""
         if self.microgrid is not None:
             yield "microgrid", self.microgrid.run
+        if self.derms is not None:
+            yield "derms", self.derms.cycle.run
         if self.cycle is not None:
             yield "dms", self.cycle.run
         if self.flisr is not None:
@@ -294,6 +303,17 @@ class Gateway:
 
         ask = self._asking(table.device)
         return MicrogridRole(self.site, table, self.own, self.store, self.router, ask, self.clock)
+
+    def _derms_role(self, groups: Mapping[str, PointGroup | RemoteGroup]) -> DermsRole | None:
+        table = self.site.file.derms
+        if table is None:
+            return None
+        from gateway.site.derms import DermsRole  # noqa: PLC0415 - a box without has none
+
+        async def ask(request: GroupRequest, asker: Asker) -> GroupReply:
+            return await self.ask(request, asker, peer=asker.name, direction="out")
+
+        return DermsRole(self.site, table, groups, self.store, self.router, ask, self.clock)
 
     def _awareness_cycle(self) -> ControlCycle[AwarenessState] | None:
         dms = self.site.file.dms

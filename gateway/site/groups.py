@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gateway.groups.backend import PointGroup, Submitter
 from gateway.groups.der_points import DerPoints
@@ -34,13 +34,22 @@ def der_points(device: Device) -> DerPoints:
     )
 
 
-def point_groups(site: Site, store: PointStore, router: Router) -> dict[str, PointGroup]:
-    """Every group of a site."""
+def point_groups(
+    site: Site, store: PointStore, router: Router, others: Mapping[str, RemoteGroup] | None = None
+) -> dict[str, PointGroup]:
+    """Every group of a site; ``others`` are those of other boxes that may be members."""
+    remote = others or {}
     submitter = Submitter(
         router.submit, router.release, router.set_default, router.withdraw, router.holder
     )
     return {
-        name: PointGroup(name, [der_points(d) for d in site.members(name)], store, submitter)
+        name: PointGroup(
+            name,
+            [der_points(device) for device in site.members(name)],
+            store,
+            submitter,
+            [remote[other] for other in site.remote_members(name) if other in remote],
+        )
         for name, table in site.file.groups.items()
         if table.backend != "remote"
     }
