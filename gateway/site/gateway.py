@@ -100,7 +100,7 @@ class Gateway:
         others = {group.group_id: group for group, _ in self.remote}
         self._local = point_groups(site, self.store, self.router, others)
         groups = self._local | others
-        self._forecaster = GroupForecaster(self._local)
+        self._forecaster = GroupForecaster(self._local, by_member=site.file.derms is not None)
         settler = Settler(self.store, clock)
         self.derms = self._derms_role(groups)
         runner = None if self.derms is None else self.derms.runner

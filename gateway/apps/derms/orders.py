@@ -20,6 +20,8 @@ from gateway.points.image import ProcessImage
 
 #: A set point this near to what was told is not sent again, of the member's apparent power.
 _SAME = 2e-4
+#: One that moves no further than this is not new to it.
+_LEAP = 0.01
 #: After this time a member must show its enable, or it is told anew; no oftener than that.
 _SHOWN_MS = 5000
 _QUANTITY = {Kind.POWER: Quantity.ACTIVE_POWER, Kind.REACTIVE: Quantity.REACTIVE_POWER}
@@ -94,10 +96,11 @@ class Sender:
         new = np.isnan(moved) | (plan.order[kind] != before.sequence)
         due = np.isfinite(wanted) & (new | (moved > _SAME * fleet.seen.plate.apparent_va))
         late = self._now_ms - before.at_ms >= _SHOWN_MS
-        due |= np.isfinite(wanted) & late & self._forgotten(kind)
+        again = late & self._forgotten(kind)
         renewed = self._now_ms - before.at_ms >= 500 * self._config.remote_hold_s
         renewed[: len(self._config.members)] = False
-        due |= np.isfinite(wanted) & renewed
+        again |= renewed
+        due |= np.isfinite(wanted) & again
         rows = np.flatnonzero(due)
         if len(rows) > self._config.most_orders:
             first = np.argsort(-np.nan_to_num(moved[rows], nan=np.inf), kind="stable")
@@ -106,7 +109,10 @@ class Sender:
             np.where(np.isfinite(wanted), before.value, np.nan), before.at_ms.copy(),
             before.sequence.copy(),
         )  # fmt: skip
-        value[rows], at_ms[rows] = wanted[rows], self._now_ms
+        # a set point that creeps starts no new time to settle
+        leap = new | ~(moved <= _LEAP * fleet.seen.plate.apparent_va) | again
+        value[rows] = wanted[rows]
+        at_ms[rows] = np.where(leap[rows], self._now_ms, at_ms[rows])
         sequence[rows] = plan.order[kind][rows]
         return Told(value, at_ms, sequence), rows
 

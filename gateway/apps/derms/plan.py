@@ -99,10 +99,10 @@ class Planner:
         rows = self.rows(group_id)
         power, reactive = wanted.get(Kind.POWER), wanted.get(Kind.REACTIVE)
         limit = wanted.get(Kind.LIMIT)
-        if limit is not None:
-            self._limit(rows, limit)
         if power is not None or reactive is not None:
             self._dispatch(rows, power, reactive, limit)
+        if limit is not None:
+            self._limit(rows, limit)
 
     def _mine(self, rows: Rows, kind: Kind) -> Rows:
         """Members that can be told now and were not told by an order of higher rank."""
@@ -151,20 +151,27 @@ class Planner:
 
         Whoever is not heard may still give what it was last allowed, or all it has.
         """
-        mine, areas = self._mine(rows, Kind.LIMIT), self._fleet.able.areas
+        mine = self._mine(rows, Kind.LIMIT)
         plate, export = self._fleet.seen.plate, limit.direction is Direction.EXPORT
         rated = plate.power_max_w if export else -plate.power_min_w
-        most = areas.power_max_w if export else -areas.power_min_w
         others_w = self._unbound_w(rows & ~mine, 1.0 if export else -1.0)
         left_w = max(limit.value - others_w, 0.0)
-        ceiling, possible = np.maximum(rated[mine], 0.0), np.maximum(most[mine], 0.0)
-        possible = np.minimum(possible, ceiling)
+        ceiling = np.maximum(rated[mine], 0.0)
+        possible = np.clip(self._expected_w(1.0 if export else -1.0)[mine], 0.0, ceiling)
         parts = level(np.zeros_like(possible), possible, left_w)
         # what nobody can use now is spread, so that whoever comes to more may give it
         parts = parts + level(np.zeros_like(ceiling), ceiling - parts, left_w - float(parts.sum()))
         self._tell(limit, mine, parts if export else -parts, mine)
         bound_w = math.fsum(parts) + others_w
         self._note(limit, rows, mine, max(limit.value, others_w) if mine.any() else bound_w)
+
+    def _expected_w(self, sign: float) -> Column:
+        """What members would give one way if nothing limited them, W."""
+        seen, told = self._fleet.seen, self.plan.value[Kind.POWER]
+        source = seen.plate.power_min_w >= 0
+        alone = np.where(source, self._fleet.able.most_w, seen.power_w)
+        expected: Column = sign * np.where(np.isfinite(told), told, alone)
+        return expected
 
     def _unbound_w(self, rows: Rows, sign: float) -> float:
         """Most that members who are not told now may give one way, W."""
