@@ -21,6 +21,8 @@ Column = NDArray[np.float64]
 _FEWEST_MOVES, _FEWEST_STRETCHES = 20, 4
 #: Upper end of a correlation: this many of its standard errors above the estimate.
 _SURE = 1.28
+#: The same of the share of moves beyond an end of a band.
+_ENDS = 0.67
 
 
 def aggregate(
@@ -46,8 +48,11 @@ def aggregate(
     moves = moves[~np.isnan(moves).any(axis=1)]
     if len(moves) < _FEWEST_MOVES:
         return Interval(start_ms, nominal, math.fsum(low), math.fsum(high))
-    down, up = np.quantile(moves, 0.1, axis=0), np.quantile(moves, 0.9, axis=0)
-    together = dependence(moves, len(moves) / lag)
+    stretches = len(moves) / lag
+    # moves that overlap tell less than their number: the ends are taken as far out as they may be
+    level = min(0.9 + _ENDS * math.sqrt(0.9 * 0.1 / stretches), 1.0)
+    down, up = np.quantile(moves, 1.0 - level, axis=0), np.quantile(moves, level, axis=0)
+    together = dependence(moves, stretches)
     below = _joined(np.clip(-down, 0.0, last - low), together)
     above = _joined(np.clip(up, 0.0, high - last), together)
     return Interval(start_ms, nominal, nominal - below, nominal + above)
