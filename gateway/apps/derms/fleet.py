@@ -85,10 +85,10 @@ def able(config: DermsConfig, seen: Seen, state: DermsState, now_ms: int) -> Abl
 
 def _reserved(config: DermsConfig, seen: Seen, areas: Areas) -> Areas:
     top = areas.power_max_w - config.spinning_share * np.maximum(areas.power_max_w, 0.0)
-    top = np.where(seen.soc_pct <= config.reserve_pct, np.minimum(top, 0.0), top)
-    bottom = np.where(
-        seen.soc_pct >= config.full_pct, np.maximum(areas.power_min_w, 0.0), areas.power_min_w
-    )
+    storage = seen.plate.power_min_w < 0
+    empty, full = seen.soc_pct <= config.reserve_pct, seen.soc_pct >= config.full_pct
+    top = np.where(storage & empty, np.minimum(top, 0.0), top)
+    bottom = np.where(storage & full, np.maximum(areas.power_min_w, 0.0), areas.power_min_w)
     return replace(areas, power_min_w=np.minimum(bottom, top), power_max_w=top)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from gateway.apps.decision import Alarm, Decision
 from gateway.apps.derms.config import DermsConfig
 from gateway.apps.derms.fleet import Able, able, with_remotes
-from gateway.apps.derms.orders import Sender, forget
+from gateway.apps.derms.orders import Sender, Sent, forget
 from gateway.apps.derms.plan import Fleet, Plan, Planner
 from gateway.apps.derms.state import Asked, DermsState, HeldOrder, Told
 from gateway.groups.areas import Column
@@ -85,27 +85,17 @@ class Derms:
         plan = planner.make(asked.orders)
         sent = Sender(self._config, image, now_ms).send(plan, fleet, state, asked.orders)
         held = tuple(plan.held)
-        regions = {
-            group_id: region(can.areas.at(planner.rows(group_id) & seen.able))
-            for group_id in self._config.groups
-        }
         after = replace(
-            state,
+            self._after(state, seen, can, sent),
             cycles=state.cycles + 1,
             last_ms=now_ms,
-            told=sent.told,
-            power_w=_kept(seen.power_w, state.power_w),
-            most_w=_kept(can.most_w, state.most_w),
-            least_w=_kept(can.least_w, state.least_w),
-            allowed_w=_kept(
-                np.fmin(np.abs(sent.told[Kind.LIMIT].value), seen.plate.power_max_w),
-                state.allowed_w,
-            ),
             cut_h=self._cut_h(state, can, plan, seen, elapsed_s),
             refused=refused | {name: (now_ms, why) for name, why in sent.unable},
-            remote_orders=sent.remote_orders,
             held=held,
-            regions=regions,
+            regions={
+                group_id: region(can.areas.at(planner.rows(group_id) & seen.able))
+                for group_id in self._config.groups
+            },
         )
         return Decision(
             commands=sent.commands,
@@ -113,6 +103,19 @@ class Derms:
             alarms=self._alarms(state.held, held),
             state=after,
             notes=_notes(held, seen),
+        )
+
+    def _after(self, state: DermsState, seen: Seen, can: Able, sent: Sent) -> DermsState:
+        """What is known of members from now on; of those not heard, what was known before."""
+        limits = np.abs(sent.told[Kind.LIMIT].value)
+        return replace(
+            state,
+            told=sent.told,
+            power_w=_kept(seen.power_w, state.power_w),
+            most_w=_kept(can.most_w, state.most_w),
+            least_w=_kept(can.least_w, state.least_w),
+            allowed_w=_kept(np.fmin(limits, seen.plate.power_max_w), state.allowed_w),
+            remote_orders=sent.remote_orders,
         )
 
     def _begun(self, state: DermsState) -> DermsState:
