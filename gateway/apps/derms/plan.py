@@ -80,13 +80,22 @@ class Planner:
         )
 
     def make(self, orders: tuple[Standing, ...]) -> Plan:
-        """Hold every order: those of highest rank first, so that they have their members."""
+        """Hold every order: those of highest rank first, so that they have their members.
+
+        Limits come last: they follow what members are to give.
+        """
         groups: dict[str, dict[Kind, Standing]] = {}
         for standing in orders:  # of one group and kind the first is the one of highest rank
-            groups.setdefault(standing.group_id, {}).setdefault(standing.kind, standing)
+            if standing.group_id in self._config.groups:
+                groups.setdefault(standing.group_id, {}).setdefault(standing.kind, standing)
+        dispatched = (one.group_id for one in orders if one.kind is not Kind.LIMIT)
+        for group_id in dict.fromkeys(dispatched):
+            if wanted := groups.get(group_id):
+                power, reactive = wanted.get(Kind.POWER), wanted.get(Kind.REACTIVE)
+                self._dispatch(self.rows(group_id), power, reactive, wanted.get(Kind.LIMIT))
         for group_id, wanted in groups.items():
-            if group_id in self._config.groups:
-                self._group(group_id, wanted)
+            if (limit := wanted.get(Kind.LIMIT)) is not None:
+                self._limit(self.rows(group_id), limit)
         return self.plan
 
     def rows(self, group_id: str) -> Rows:
@@ -94,15 +103,6 @@ class Planner:
         rows = np.zeros(len(self._fleet.names), dtype=np.bool_)
         rows[[self._row[name] for name in self._config.groups[group_id]]] = True
         return rows
-
-    def _group(self, group_id: str, wanted: Mapping[Kind, Standing]) -> None:
-        rows = self.rows(group_id)
-        power, reactive = wanted.get(Kind.POWER), wanted.get(Kind.REACTIVE)
-        limit = wanted.get(Kind.LIMIT)
-        if power is not None or reactive is not None:
-            self._dispatch(rows, power, reactive, limit)
-        if limit is not None:
-            self._limit(rows, limit)
 
     def _mine(self, rows: Rows, kind: Kind) -> Rows:
         """Members that can be told now and were not told by an order of higher rank."""
@@ -175,7 +175,9 @@ class Planner:
 
     def _unbound_w(self, rows: Rows, sign: float) -> float:
         """Most that members who are not told now may give one way, W."""
-        shown = np.maximum(np.nan_to_num(sign * self._fleet.seen.power_w), 0.0)
+        told = self.plan.value[Kind.POWER]
+        given = np.where(np.isfinite(told), told, self._fleet.seen.power_w)
+        shown = np.maximum(np.nan_to_num(sign * given), 0.0)
         if sign < 0 or self._state.allowed_w is None:
             last = shown if self._state.power_w is None else sign * self._state.power_w
             return math.fsum(np.maximum(np.nan_to_num(last), shown)[rows])
