@@ -11,14 +11,19 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from gateway.groups.administration import StatedCapability
 from gateway.groups.allocation import allocate, total
+from gateway.groups.areas import Areas, Column
+from gateway.groups.columns import Columns, Seen
 from gateway.groups.der_points import DerPoints, DerView
+from gateway.groups.group import Group
 from gateway.groups.messages import Present, Quantity, QuantityRange
 from gateway.groups.write import UnsupportedError, Write
 from gateway.model.command import Command, CommandResult, Priority
-from gateway.model.der import Capability, Range
-from gateway.model.reader import PointReader
+from gateway.model.der import Range
+from gateway.model.reader import ColumnReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +91,27 @@ class PointGroup:
         reader: present measurements.
         submitter: the way to the points.
         stated: bounds of the whole, whatever its members could do.
+        others: groups of other boxes that are members as well.
     """
 
     def __init__(
         self,
         group_id: str,
         members: Sequence[DerPoints],
-        reader: PointReader,
+        reader: ColumnReader,
         submitter: Submitter,
         stated: StatedCapability | None = None,
+        others: Sequence[Group] = (),
     ) -> None:
         self.group_id = group_id
         self._stated = stated or StatedCapability()
         self._views = {der.name: DerView(der, reader) for der in members}
+        self._reader = reader
+        self._columns = Columns(members, reader.index)
+        self._microgrids = [v for v in self._views.values() if v.der.has("disconnect")]
+        self._microgrids += [v for v in self._views.values() if v.der.has("islanded")]
         self._submitter = submitter
+        self._others = tuple(others)
 
     @property
     def views(self) -> Mapping[str, DerView]:
@@ -107,14 +119,14 @@ class PointGroup:
         return self._views
 
     @property
-    def online(self) -> dict[str, DerView]:
-        """Members that can be read now."""
-        return {name: view for name, view in self._views.items() if view.online}
+    def others(self) -> Sequence[Group]:
+        """Members that are groups of other boxes."""
+        return self._others
 
     @property
     def islanded(self) -> bool:
         """Whether this is a microgrid that is not connected."""
-        return any(view.islanded for view in self._views.values())
+        return any(view.islanded for view in self._microgrids)
 
     def holders(self, roles: Sequence[str]) -> frozenset[str]:
         """Origins whose claims hold any of the points that play these roles now."""
@@ -126,10 +138,9 @@ class PointGroup:
         )
         return frozenset(command.origin for command in held if command is not None)
 
-    def capability_now(self) -> dict[str, Capability]:
-        """What each online member can do now; those not known are absent."""
-        known = ((name, view.now()) for name, view in self.online.items())
-        return {name: now for name, now in known if now is not None}
+    def look(self) -> Seen:
+        """What every member shows now, in the order of :attr:`views`."""
+        return self._columns.look(self._reader)
 
     def present(self, quantity: Quantity) -> Present:
         """The group's present value of one quantity, with whether every member stands behind it."""
@@ -141,36 +152,52 @@ class PointGroup:
                 good=power.good and reactive.good,
                 time_ms=min(power.time_ms, reactive.time_ms),
             )
-        role = _ROLES[quantity]
-        views = [view for view in self._views.values() if role in view.der.points]
-        known = [value for view in views if (value := view.value(role)) is not None]
+        _, positions = self._columns.rows(_ROLES[quantity])
+        values = self._reader.good_values(positions)
+        known: list[float] = values[~np.isnan(values)].tolist()
+        others = [other.present(quantity) for other in self._others]
+        if quantity not in _PARTS:  # a group that says nothing of it has no such thing
+            others = [other for other in others if other.value is not None]
+        known += [other.value for other in others if other.value is not None]
+        asked = len(positions) + len(others)
+        times_ms = [other.time_ms for other in others]
+        if len(positions):
+            times_ms.append(int(self._reader.source_times_ms(positions).min()))
         return Present(
             quantity=quantity,
             value=_JOIN.get(quantity, _mean)(known) if known else None,
-            good=bool(views) and len(known) == len(views),
-            time_ms=min((view.time_ms(role) for view in views), default=0),
+            good=bool(asked) and len(known) == asked and all(other.good for other in others),
+            time_ms=min(times_ms, default=0),
         )
 
     def ranges(self, quantity: Quantity) -> QuantityRange | None:
         """Capability now and nameplate of P, Q or S; None for other quantities."""
         if quantity not in _RANGED:
             return None
-        now = [_RANGED[quantity](capability) for capability in self.capability_now().values()]
-        plates = [view.nameplate() for view in self._views.values()]
-        known = [_RANGED[quantity](plate) for plate in plates if plate is not None]
+        seen = self.look()
+        now, plates = _total(quantity, seen.now.at(seen.able)), _total(quantity, seen.plate)
+        if not seen.able.any():
+            now = None
+        for other in self._others:
+            entry = other.ranges(quantity)
+            if entry is not None and entry.now is not None:
+                now = entry.now if now is None else now + entry.now
+            known = None if entry is None else entry.nameplate
+            plates = None if plates is None or known is None else plates + known
         return QuantityRange(
             quantity=quantity,
-            now=self._within(quantity, sum(now[1:], start=now[0])) if now else None,
-            nameplate=self._within(quantity, sum(known[1:], start=known[0]))
-            if len(known) == len(plates) and known
-            else None,
+            now=None if now is None else self._within(quantity, now),
+            nameplate=None if plates is None else self._within(quantity, plates),
         )
 
     def share(self, wanted: float, quantity: Quantity) -> tuple[dict[str, float], float]:
         """Each online member's part of a set point, and the sum they will hold."""
-        ranges = {n: _RANGED[quantity](c) for n, c in self.capability_now().items()}
+        seen = self.look()
         stated = self._stated.of(quantity)
         wanted = wanted if stated is None else stated.clip(wanted)
+        low, high = _RANGED[quantity](seen.now)
+        rows = zip(self._views, low.tolist(), high.tolist(), seen.able.tolist(), strict=True)
+        ranges = {name: Range(least, most) for name, least, most, able in rows if able}
         parts = allocate(wanted, ranges)
         return parts, total(ranges).clip(wanted) if ranges else math.nan
 
@@ -291,10 +318,10 @@ _ROLES = {
     Quantity.STATE: "state",
     Quantity.CONNECTED: "connected",
 }
-_RANGED: dict[Quantity, Callable[[Capability], Range]] = {
-    Quantity.ACTIVE_POWER: lambda capability: capability.power_w,
-    Quantity.REACTIVE_POWER: lambda capability: capability.reactive_power_var,
-    Quantity.APPARENT_POWER: lambda capability: Range(0.0, capability.apparent_power_va),
+_RANGED: dict[Quantity, Callable[[Areas], tuple[Column, Column]]] = {
+    Quantity.ACTIVE_POWER: lambda areas: (areas.power_min_w, areas.power_max_w),
+    Quantity.REACTIVE_POWER: lambda areas: (areas.reactive_min_var, areas.reactive_max_var),
+    Quantity.APPARENT_POWER: lambda areas: (np.zeros(len(areas)), areas.apparent_va),
 }
 #: What follows from the group's P and Q.
 _DERIVED = (Quantity.APPARENT_POWER, Quantity.POWER_FACTOR)
@@ -308,6 +335,12 @@ def _derived(quantity: Quantity, power: float | None, reactive: float | None) ->
     if quantity is Quantity.APPARENT_POWER:
         return apparent
     return math.copysign(abs(power) / apparent, reactive) if apparent else 1.0
+
+
+def _total(quantity: Quantity, areas: Areas) -> Range | None:
+    """The sum of members' ranges; None where one is not known."""
+    low, high = (math.fsum(column.tolist()) for column in _RANGED[quantity](areas))
+    return Range(low, high) if low <= high else None
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -63,6 +63,7 @@ class GroupService:
         forecaster: output forecasting.
         clock: stamps replies and times schedules.
         memory: of what was answered.
+        runner: carries out set points; the plain one where it is None.
 
     Attributes:
         administrator: says what groups there are; None where no message may.
@@ -77,6 +78,7 @@ class GroupService:
         forecaster: Forecaster,
         clock: Clock,
         memory: MessageMemory | None = None,
+        runner: FunctionRunner | None = None,
     ) -> None:
         self._groups = dict(groups)
         self._memory = memory or MessageMemory()
@@ -85,7 +87,7 @@ class GroupService:
         self._settler = settler
         self._forecaster = forecaster
         self._clock = clock
-        self.runner = FunctionRunner(settler, clock)
+        self.runner = runner or FunctionRunner(settler, clock)
         self.schedule = Schedule()
 
     @property

@@ -61,6 +61,15 @@ class ProcessImage:
         value = float(self.values[position])
         return value if math.isfinite(value) else None
 
+    def good_values(self, positions: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Values control logic may use, by position; not a number where it may not."""
+        good = (self.flags[positions] & GOOD_MASK) == GOOD
+        return np.where(good, self.values[positions], np.nan)
+
+    def source_times_ms(self, positions: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Source times by position, UTC ms."""
+        return self.times_ms[positions]
+
     def lost_count(self) -> int:
         """How many points control logic may not use."""
         return int(np.count_nonzero((self.flags & GOOD_MASK) != GOOD))

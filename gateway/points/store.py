@@ -116,6 +116,15 @@ class PointStore:
             self._synchronised[indices],
         )
 
+    def good_values(self, positions: Indices) -> NDArray[np.float64]:
+        """Values control logic may use, by position; not a number where it may not."""
+        good = (self._flags[positions] & GOOD_MASK) == GOOD
+        return np.where(good, self._values[positions], np.nan)
+
+    def source_times_ms(self, positions: Indices) -> NDArray[np.int64]:
+        """Source times by position, UTC ms; a copy."""
+        return self._times_ms[positions]
+
     def spec(self, point_id: str) -> PointSpec:
         """Spec of one point.
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from gateway.profiles.profile import PointName, PollGroup
 from gateway.profiles.validate import Strict
+from gateway.site.derms_tables import DermsTable
 from gateway.site.dnp3_tables import Dnp3OutstationTable
 from gateway.site.https_tables import HttpsTable
 from gateway.site.microgrid_tables import MicrogridTable
@@ -76,8 +77,8 @@ class GroupTable(Strict):
 
     A ``remote`` group is another box's: ``url`` is its endpoint (``https://host:port/groups``),
     ``group`` its id there; ``ca``, ``certificate`` and ``key`` are what that box gave us, paths
-    from the site folder. Applications command it where ``act`` says so; ``islanding`` says that it
-    is a microgrid that can become an island.
+    from the site folder. A member may be a group; a remote one needs ``[derms]``. Applications
+    command it where ``act`` says so; ``islanding``: it can become an island.
     """
 
     backend: Literal["plc", "members", "remote"]
@@ -297,6 +298,7 @@ class SiteFile(Strict):
     poll: dict[str, PollGroup] = Field(default_factory=dict)
     groups: dict[Name, GroupTable] = Field(default_factory=dict)
     dms: DmsTable | None = None
+    derms: DermsTable | None = None
     microgrid: MicrogridTable | None = None
     https: HttpsTable | None = None
     mqtt: MqttTable | None = None
@@ -304,6 +306,25 @@ class SiteFile(Strict):
     dnp3_outstation: Dnp3OutstationTable | None = None
     sep2_server: Sep2ServerTable | None = None
     sep2_client: Sep2ClientTable | None = None
+
+    def leaves(self, group: str) -> tuple[str, ...]:
+        """Names behind a group, each once: devices, and groups of other boxes.
+
+        Raises:
+            KeyError: no such group.
+        """
+        table = self.groups[group]
+        if table.backend != "members":
+            return () if table.device is None else (table.device,)
+        names: dict[str, None] = {}
+        for member in table.members:
+            inner = self.groups.get(member)
+            # a group's own name among its members is the device of that name
+            if inner is None or inner.backend == "remote" or member == group:
+                names[member] = None
+            else:
+                names |= dict.fromkeys(self.leaves(member))
+        return tuple(names)
 
 
 class DeviceRow(Strict):

@@ -64,6 +64,7 @@ class ControlCycle(Generic[State]):
         limit_s: the most a step may take; the period unless set otherwise.
         show: shows the application's own points, with the image the step had.
         held: says why nothing is to be decided now; empty where there is no reason.
+        heard: told how each command ended.
     """
 
     def __init__(
@@ -88,12 +89,18 @@ class ControlCycle(Generic[State]):
         self.forecast: Callable[[ProcessImage], object] | None = None
         self.limit_s = period_s
         self.held: Callable[[], str] = str
+        self.heard: Callable[[CommandResult], None] | None = None
+        self._wanted = asyncio.Event()
         self.show: Callable[[Mapping[str, float | None], ProcessImage], None] | None = None
 
     @property
     def state(self) -> State:
         """What the last cycle left to the next."""
         return self._state
+
+    def wake(self) -> None:
+        """Begin the next cycle now, whenever its time would be."""
+        self._wanted.set()
 
     async def run(self) -> None:
         """Cycle until cancelled; an overrun or a failed step skips its orders, nothing else."""
@@ -106,9 +113,19 @@ class ControlCycle(Generic[State]):
                 if wait_s < 0:  # never catch up by hurrying: the next image is as good
                     self.record.late += 1
                     due_s = self._clock.monotonic_s()
-                await asyncio.sleep(max(wait_s, 0))
+                if await self._rest(max(wait_s, 0)):
+                    due_s = self._clock.monotonic_s()
         finally:
             self._worker.close()
+
+    async def _rest(self, wait_s: float) -> bool:
+        """Wait for the next cycle's time; whether it was asked for before."""
+        try:
+            await asyncio.wait_for(self._wanted.wait(), wait_s)
+        except TimeoutError:
+            return False
+        self._wanted.clear()
+        return True
 
     async def _cycle(self) -> None:
         if why := self.held():
@@ -145,6 +162,8 @@ class ControlCycle(Generic[State]):
         for command in commands:
             result = await self._router.submit(command)
             self.record.results.append(result)
+            if self.heard is not None:
+                self.heard(result)
             if not result.ok:
                 return
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ from gateway.site.groups import (
 )
 from gateway.site.modbus import modbus_devices, poller_config, sunspec_devices
 from gateway.site.northbound import group_server, modbus_server, mqtt_link
+from gateway.site.optional_links import der_server, dnp3_master
 from gateway.site.outlook import Outlook
 from gateway.site.own_points import OwnPoints
 from gateway.site.site import Site
@@ -52,8 +53,9 @@ from gateway.site.worker import StepWorker
 if TYPE_CHECKING:
     from gateway.apps.awareness.step import AwarenessState
     from gateway.apps.flisr.state import FlisrState
-    from gateway.links.dnp3.master import Dnp3Master
-    from gateway.links.sep2.ders import DerServer
+    from gateway.groups.backend import PointGroup
+    from gateway.groups.remote import RemoteGroup
+    from gateway.site.derms import DermsRole
     from gateway.site.dnp3_outstation import SiteOutstation
     from gateway.site.microgrid import MicrogridRole
     from gateway.site.sep2_client import SiteUtility
@@ -76,6 +78,7 @@ class Gateway:
         events, sink: events told to subscribers (None without any), and taken from other boxes.
         forecasts: of DERs, groups and load; None without a ``[dms]`` role.
         microgrid: the controller of a microgrid; None without that role.
+        derms: holds what groups are asked; None without that role.
         cycle: the DMS's volt-VAR cycle; None without a ``[dms]`` role.
         flisr: its cycle of restoration; None where that is off.
         awareness: looks at the feeder; None without a model, or where it is off.
@@ -96,18 +99,21 @@ class Gateway:
         self.poller = ModbusPoller(poller_config(site), list(devices), self.store, clock)
         self.sunspec = SunSpecLink(self.poller, list(sunspec_devices(site)), self.store.index)
         self._rng = random.Random()  # noqa: S311 - jitter, no secret
-        self.dnp3 = self._dnp3_master()
-        self.sep2 = self._der_server()
+        self.dnp3 = dnp3_master(site, self.store, clock, self._rng)
+        self.sep2 = der_server(site, self.store, clock)
         self.own = OwnPoints(site, self.store, clock)
         self.router = self._router()
-        self._local = point_groups(site, self.store, self.router)
         self.remote = list(remote_groups(site, clock))
-        groups = self._local | {group.group_id: group for group, _ in self.remote}
-        self._forecaster = GroupForecaster(self._local)
+        others = {group.group_id: group for group, _ in self.remote}
+        self._local = point_groups(site, self.store, self.router, others)
+        groups = self._local | others
+        self._forecaster = GroupForecaster(self._local, by_member=site.file.derms is not None)
         settler = Settler(self.store, clock)
         https = site.file.https
         memory = MessageMemory() if https is None else MessageMemory(https.window_s)
-        self.groups = GroupService(groups, settler, self._forecaster, clock, memory)
+        self.derms = self._derms_role(groups)
+        runner = None if self.derms is None else self.derms.runner
+        self.groups = GroupService(groups, settler, self._forecaster, clock, memory, runner)
         administrator = administer(site, self.groups, self._forecaster, self.store, self.router)
         self.sink = EventSink([group for group, _ in self.remote], self._record, clock)
         self.events = event_source(site, self.groups.groups, self._forecaster, self._rng, clock)
@@ -173,6 +179,8 @@ class Gateway:
         """The roles that decide."""
         if self.microgrid is not None:
             yield "microgrid", self.microgrid.run
+        if self.derms is not None:
+            yield "derms", self.derms.cycle.run
         if self.cycle is not None:
             yield "dms", self.cycle.run
         if self.flisr is not None:
@@ -238,23 +246,6 @@ class Gateway:
         }
         return Router(self.store, Arbiter(), Interlock(rules), actuators, self.trail, self.clock)
 
-    def _dnp3_master(self) -> Dnp3Master | None:
-        if all(device.profile.protocol != "dnp3" for device in self.site.devices.values()):
-            return None
-        from gateway.links.dnp3.master import Dnp3Master  # noqa: PLC0415 - a box without has none
-        from gateway.site.dnp3 import dnp3_channels, dnp3_devices  # noqa: PLC0415 - the same
-
-        devices = dnp3_devices(self.site, self.store.index)
-        channels = dnp3_channels(self.site)
-        return Dnp3Master(channels, devices, self.store, self.clock, self._rng)
-
-    def _der_server(self) -> DerServer | None:
-        if self.site.file.sep2_server is None:
-            return None
-        from gateway.site.sep2 import der_server  # noqa: PLC0415 - the same
-
-        return der_server(self.site, self.store.index, self.store, self.clock)
-
     def _outstation(self) -> SiteOutstation | None:
         table = self.site.file.dnp3_outstation
         if table is None:
@@ -314,6 +305,17 @@ class Gateway:
 
         ask = self._asking(table.device)
         return MicrogridRole(self.site, table, self.own, self.store, self.router, ask, self.clock)
+
+    def _derms_role(self, groups: Mapping[str, PointGroup | RemoteGroup]) -> DermsRole | None:
+        table = self.site.file.derms
+        if table is None:
+            return None
+        from gateway.site.derms import DermsRole  # noqa: PLC0415 - a box without has none
+
+        async def ask(request: GroupRequest, asker: Asker) -> GroupReply:
+            return await self.ask(request, asker, peer=asker.name, direction="out")
+
+        return DermsRole(self.site, table, groups, self.store, self.router, ask, self.clock)
 
     def _awareness_cycle(self) -> ControlCycle[AwarenessState] | None:
         dms = self.site.file.dms

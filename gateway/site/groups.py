@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from gateway.groups.administration import GroupDefinition
@@ -41,11 +41,20 @@ def der_points(device: Device) -> DerPoints:
     )
 
 
-def point_groups(site: Site, store: PointStore, router: Router) -> dict[str, PointGroup]:
-    """Every group of a site."""
+def point_groups(
+    site: Site, store: PointStore, router: Router, others: Mapping[str, RemoteGroup] | None = None
+) -> dict[str, PointGroup]:
+    """Every group of a site; ``others`` are those of other boxes that may be members."""
+    remote = others or {}
     submitter = _submitter(router)
     return {
-        name: PointGroup(name, [der_points(d) for d in site.members(name)], store, submitter)
+        name: PointGroup(
+            name,
+            [der_points(device) for device in site.members(name)],
+            store,
+            submitter,
+            others=[remote[other] for other in site.remote_members(name) if other in remote],
+        )
         for name, table in site.file.groups.items()
         if table.backend != "remote"
     }

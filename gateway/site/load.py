@@ -14,6 +14,7 @@ from gateway.site.dnp3_config import check_files, check_outstation
 from gateway.site.dnp3_map import load_dnp3_map
 from gateway.site.dnp3_tables import Dnp3MapRow, Dnp3OutstationTable
 from gateway.site.maps import load_modbus_map, load_network
+from gateway.site.nesting import check_nesting
 from gateway.site.points import expand_points
 from gateway.site.site import Device, Site, SitePoint
 
@@ -40,6 +41,9 @@ def load_site(folder: Path) -> Site:
     devices, points = expand_points(folder, devices, issues)
     by_id = {point.spec.id: point for point in points}
     _check_groups(text, file, devices, issues)
+    nested = check_nesting(text, file, devices)
+    if nested:  # what comes next walks through them
+        raise ConfigError([*issues, *nested])
     if file.microgrid is not None:
         from gateway.site.microgrid import check_microgrid  # noqa: PLC0415 - a box without has none
 
@@ -133,6 +137,8 @@ def _check_groups(
         for member in (group.device,) if group.device is not None else group.members:
             device = devices.get(member)
             where = ("groups", name, key)
+            if device is None and member in file.groups and group.backend == "members":
+                continue
             if device is None:
                 issues.append(text.issue(where, f"there is no device {member!r}", "add it"))
                 continue

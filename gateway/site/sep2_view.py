@@ -59,7 +59,7 @@ class UtilityView:
         rated_w = None if power is None else power.nameplate
         rated_var = None if reactive is None else reactive.nameplate
         return Snapshot(
-            reachable=bool(self.group.online),
+            reachable=bool(self.group.look().online.any()),
             power_w=known,
             reactive_power_var=values[Quantity.REACTIVE_POWER],
             voltage_v=values[Quantity.VOLTAGE] if len(self.group.views) == 1 else None,

@@ -90,12 +90,21 @@ class Site:
     def members(self, group: str) -> tuple[Device, ...]:
         """The devices behind a group: its controller, or its members; none of a remote group.
 
+        Those of groups within it are among them, each once.
+
         Raises:
             KeyError: no such group.
         """
-        table = self.file.groups[group]
-        names = table.members if table.device is None else (table.device,)
-        return tuple(self.devices[name] for name in names)
+        names = self.file.leaves(group)
+        return tuple(self.devices[name] for name in names if name in self.devices)
+
+    def remote_members(self, group: str) -> tuple[str, ...]:
+        """Groups of other boxes behind a group.
+
+        Raises:
+            KeyError: no such group.
+        """
+        return tuple(name for name in self.file.leaves(group) if name not in self.devices)
 
     def groups_of(self, device: str) -> tuple[str, ...]:
         """Groups that a device stands behind."""

@@ -37,6 +37,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "flisr": _outage(gateway),
         "awareness": _awareness(gateway),
         "microgrid": _microgrid(gateway),
+        "derms": None if gateway.derms is None else gateway.derms.report(),
         "remote_groups": {
             group.group_id: {
                 "fault": group.fault,

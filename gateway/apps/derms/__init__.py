@@ -1,0 +1,1 @@
+"""DERMS: what groups are asked is held by their members, whatever becomes of them."""
