@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -307,23 +308,18 @@ class SiteFile(Strict):
     sep2_server: Sep2ServerTable | None = None
     sep2_client: Sep2ClientTable | None = None
 
-    def leaves(self, group: str) -> tuple[str, ...]:
-        """Names behind a group, each once: devices, and groups of other boxes.
-
-        Raises:
-            KeyError: no such group.
-        """
+    def leaves(self, group: str, devices: Container[str]) -> tuple[str, ...]:
+        """Names behind a group: devices (who go first), and groups of other boxes."""
         table = self.groups[group]
         if table.backend != "members":
             return () if table.device is None else (table.device,)
         names: dict[str, None] = {}
         for member in table.members:
             inner = self.groups.get(member)
-            # a group's own name among its members is the device of that name
-            if inner is None or inner.backend == "remote" or member == group:
+            if inner is None or member in devices or inner.backend == "remote":
                 names[member] = None
             else:
-                names |= dict.fromkeys(self.leaves(member))
+                names |= dict.fromkeys(self.leaves(member, devices))
         return tuple(names)
 
 

@@ -95,7 +95,7 @@ class Site:
         Raises:
             KeyError: no such group.
         """
-        names = self.file.leaves(group)
+        names = self.file.leaves(group, self.devices)
         return tuple(self.devices[name] for name in names if name in self.devices)
 
     def remote_members(self, group: str) -> tuple[str, ...]:
@@ -104,7 +104,9 @@ class Site:
         Raises:
             KeyError: no such group.
         """
-        return tuple(name for name in self.file.leaves(group) if name not in self.devices)
+        return tuple(
+            name for name in self.file.leaves(group, self.devices) if name not in self.devices
+        )
 
     def groups_of(self, device: str) -> tuple[str, ...]:
         """Groups that a device stands behind."""
