@@ -16,10 +16,13 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SCENARIOS = ROOT / "hil" / "scenarios"
-PATHS = ("der", "derms", "mc", "mc_derms", "ss1", "ss2", "t1", "t2", "t3", "t4")
+PATHS = (
+    "der", "derms", "derms_loss", "mc", "mc_derms", "ss1", "ss2", "t1", "t2", "t3", "t4",
+)  # fmt: skip
 #: Paths broken on purpose, with a rule that has to fail.
 BROKEN = {
     ("der", "inverted_der"): "group_p",
+    ("derms_loss", "once"): "group_p",
     ("mc", "inverted"): "poi_p",
     ("t1", "slow"): "opens_s",
     ("t2", "upside_down"): "best_served",
