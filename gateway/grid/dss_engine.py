@@ -37,6 +37,7 @@ class _DssPython(DssHost):
         self._dss: Any = DSS.NewContext()
         self._dss.AllowChangeDir = False
         self._dss.AllowForms = False
+        self._dss.AllowEditor = False  # a master that shows reports opens no program here
         self._circuit: Any = self._dss.ActiveCircuit
         self._rows: dict[str, dict[str, int]] = {}
 

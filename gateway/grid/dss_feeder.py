@@ -23,7 +23,8 @@ from gateway.grid.supply import Conductors, Supply
 from gateway.model.errors import ConfigError, ConfigIssue
 
 _MAX_ITERATIONS = 50
-_TOLERANCE = 1e-6
+#: Of a solution, pu: as fine as the feeder lets it be. Very stiff ones stop short of the first.
+_TOLERANCES = (1e-6, 1e-5, 1e-4)
 _FAULT, _VMIN_FAULT_PU = "fault.tieline", 0.95
 
 
@@ -286,9 +287,8 @@ class DssFeeder:
             for command in ("clear", f'compile "{master}"', *changes):
                 self._host.run(command)
             self._host.run("set controlmode=off")  # only we move them
-            self._host.run(f"set tolerance={_TOLERANCE}")
             self._host.run(f"set maxiterations={_MAX_ITERATIONS}")
-            converged = self._host.solve()
+            converged = any(self._converges(tolerance) for tolerance in _TOLERANCES)
         except Exception as error:  # the engines raise their own, untyped exceptions
             message = f"the feeder model cannot be used: {error}"
             raise ConfigError(
@@ -297,6 +297,10 @@ class DssFeeder:
         if not converged:
             message = "the feeder model does not converge"
             raise ConfigError([ConfigIssue(str(master), 0, 0, message, "mend the model")])
+
+    def _converges(self, tolerance: float) -> bool:
+        self._host.run(f"set tolerance={tolerance}")
+        return self._host.solve()
 
     @cached_property
     def _read(self) -> tuple[Network, Conductors]:
