@@ -55,7 +55,11 @@ def write_report(folder: Path, record: Record, score: dict[str, Any]) -> None:
     ]
     asked = [[f"{one.time_s:.1f}", one.text, f"{1e3 * one.took_s:.0f}"] for one in record.asked]
     scale = record.scenario.time_scale
+    verdict = "every rule kept" if score["passed"] else "a rule broken"
+    name = "" if not score["sabotage"] else f" (broken on purpose: {score['sabotage']})"
     parts = [
+        html.heading(record.scenario.title + name, 1),
+        html.paragraph(verdict),
         html.heading("Score"),
         html.table("Score", ["", "rule", "measured"], rules, [2]),
         html.heading("What the microgrid did"),
@@ -65,7 +69,6 @@ def write_report(folder: Path, record: Record, score: dict[str, Any]) -> None:
         html.heading("How it was measured"),
         html.bullets([*_HOW, f"Simulated seconds a wall second: {scale:g}."]),
     ]
-    name = "" if not score["sabotage"] else f" (broken on purpose: {score['sabotage']})"
     page = html.page(f"Tieline: {record.scenario.title}{name}", parts)
     (folder / "report.html").write_text(page, encoding="utf-8")
 
