@@ -2,6 +2,7 @@
 # make peers: implementations we did not write, in a venv of their own, for interop tests.
 PYTHON ?= python3
 PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -q -m "not bench"
 STAMP := .venv/.ready
 PEERS := .venv-peers/.ready
 PEERS_IN := tests/interop/sep2/gridappsd.in
@@ -29,8 +30,13 @@ $(PEERS): $(PEERS_LOCK)
 run: setup
 	.venv/bin/tieline demo
 
+# What only reckons runs beside what talks; what plays whole sites against the clock runs alone.
 test: setup
-	$(PY) -m pytest -q -m "not bench"
+	@$(PYTEST) -p no:cacheprovider tests/golden tests/property > .test.log 2>&1 & reckoning=$$!; \
+	$(PYTEST) --ignore tests/golden --ignore tests/property --ignore tests/sim; talking=$$?; \
+	wait $$reckoning; reckoned=$$?; cat .test.log; \
+	$(PYTEST) tests/sim; played=$$?; \
+	exit $$((talking + reckoned + played))
 
 lint: setup
 	.venv/bin/ruff check .

@@ -10,7 +10,6 @@ import pytest
 
 from tests.sim.microgrid.under_way import UNDER_WAY, PathRuns
 
-_PATHS_WANTED = pytest.StashKey[bool]()
 _SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 
 
@@ -24,20 +23,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[UNDER_WAY].close()
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Remember whether the paths are wanted: then they start beside the tests that only reckon."""
-    names = {item.path.name for item in session.items}
-    session.config.stash[_PATHS_WANTED] = "test_paths.py" in names
-
-
-def _start_paths(item: pytest.Item) -> None:
-    if item.config.stash[_PATHS_WANTED] and "golden" in item.path.parts:
-        item.config.stash[UNDER_WAY].start()
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """``needs("program")``: a peer of the system's. CI installs them all, so there it must run."""
-    _start_paths(item)
     for mark in item.iter_markers("needs"):
         missing = [name for name in mark.args if shutil.which(name, path=_SEARCH) is None]
         if missing and "CI" in os.environ:

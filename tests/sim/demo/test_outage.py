@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -207,10 +208,36 @@ async def test_a_fault_that_passes_is_only_recorded(tmp_path: Path) -> None:
     assert (score["closed_onto_fault"], score["paralleled"], score["comm_lost_points"]) == (0, 0, 0)
 
 
+@dataclass(frozen=True)
+class Played:
+    """A demo that has run: its score and the folder of its report."""
+
+    score: dict[str, Any]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def outages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+    """Two outages side by side: they wait more than they reckon."""
+    arguments = {
+        "fault": ("--scenario", "fault", "--seconds", "30"),
+        "mg_fault": ("--scenario", "mg_fault", "--time-scale", "10"),
+    }
+    folders = {name: tmp_path_factory.mktemp(name) for name in arguments}
+
+    async def both() -> list[dict[str, Any]]:
+        return await asyncio.gather(*(play(folders[n], *given) for n, given in arguments.items()))
+
+    scores = asyncio.run(both())
+    return {
+        name: Played(score, folders[name]) for name, score in zip(arguments, scores, strict=True)
+    }
+
+
 @pytest.mark.demo
-async def test_a_lasting_fault_is_cut_out_and_the_rest_is_served(tmp_path: Path) -> None:
+def test_a_lasting_fault_is_cut_out_and_the_rest_is_served(outages: dict[str, Played]) -> None:
     """All through real DNP3 and group functions, in separate processes."""
-    score = await play(tmp_path, "--scenario", "fault", "--seconds", "30")
+    score, tmp_path = outages["fault"].score, outages["fault"].folder
     assert score["customers_out_max"] == score["customers"] == 1747
     assert score["lockout_s"] == pytest.approx(48, abs=3)
     assert score["customers_out_at_end"] == 277, "who hangs on the faulted zone itself"
@@ -232,11 +259,11 @@ async def test_a_lasting_fault_is_cut_out_and_the_rest_is_served(tmp_path: Path)
 
 
 @pytest.mark.demo
-async def test_a_fault_inside_the_microgrid_opens_its_poi_and_leaves_the_feeder_whole(
-    tmp_path: Path,
+def test_a_fault_inside_the_microgrid_opens_its_poi_and_leaves_the_feeder_whole(
+    outages: dict[str, Played],
 ) -> None:
     """The same, over the whole scenario: the microgrid is reconnected after the repair."""
-    score = await play(tmp_path, "--scenario", "mg_fault", "--time-scale", "10")
+    score, tmp_path = outages["mg_fault"].score, outages["mg_fault"].folder
     assert score["lockout_s"] == pytest.approx(48, abs=3)
     assert score["customers_out_max"] == 1747
     assert score["customers_out_restored"] == score["customers_out_at_end"] == 0

@@ -15,7 +15,7 @@ Runs = Mapping[tuple[str, str], Run]
 
 @pytest.fixture(scope="module")
 def runs(request: pytest.FixtureRequest) -> Runs:
-    """Exit code and score of every run; they have been under way since the session's start."""
+    """Exit code and score of every run; several are under way at once."""
     return request.config.stash[UNDER_WAY].results()
 
 

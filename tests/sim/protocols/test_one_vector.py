@@ -159,7 +159,7 @@ async def rig(tmp_path) -> AsyncIterator[Rig]:
         ]
         rig = Rig(gateway, terminals)
         async with asyncio.timeout(20):
-            while not all(g.online for g in gateway.groups.groups.values()) or not all(
+            while not all(
                 gateway.store[point].is_good
                 for group in gateway.groups.groups.values()
                 for view in group.views.values()

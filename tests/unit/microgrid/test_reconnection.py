@@ -14,7 +14,7 @@ from hil.microgrid.plant import Grid
 from hil.microgrid.relay import SYNC_DEG, SYNC_HZ, SYNC_PU
 from tests.unit.microgrid.virtual import Virtual
 
-_BATCHES, _APPROACHES = 10, 100
+_BATCHES, _APPROACHES = 20, 50
 
 
 @pytest.mark.parametrize("batch", range(_BATCHES))
@@ -28,7 +28,7 @@ def test_the_poi_closes_only_inside_the_sync_window(microgrid: MicrogridConfig, 
     for _ in range(_APPROACHES):
         virtual = _approach(microgrid, rng)
         virtual.ask(reconnect=1.0)
-        for _ in range(4 * 25):
+        for _ in range(4 * 20):
             virtual.cycle()
             if virtual.plant.relay.closed:
                 break
@@ -37,7 +37,7 @@ def test_the_poi_closes_only_inside_the_sync_window(microgrid: MicrogridConfig, 
             assert abs(closing.hz) <= SYNC_HZ
             assert abs(closing.voltage_pu) <= SYNC_PU
             assert abs(closing.angle_deg) <= SYNC_DEG
-    assert closed >= 0.6 * _APPROACHES  # a controller that never closes would be safe and useless
+    assert closed >= 0.5 * _APPROACHES  # a controller that never closes would be safe and useless
 
 
 def _approach(microgrid: MicrogridConfig, rng: random.Random) -> Virtual:
