@@ -196,7 +196,7 @@ async def test_a_lost_server_is_found_again_and_the_schedule_goes_on_without_it(
     try:
         await until(lambda: site.values("op_mod_max_lim_w") == [10_000, 5000, 10_000])
         assert client.statistics.dropped["link"] > 0
-        assert client.states[device].waiting == 2
+        await until(lambda: client.states[device].waiting == 2)  # the second a moment later
         async with serving(config.model_copy(update={"port": port}), [PROGRAM]) as rig:
             await until(lambda: [s for _, _, s in answers(rig)] == [2, 3])
     finally:
