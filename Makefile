@@ -30,10 +30,10 @@ $(PEERS): $(PEERS_LOCK)
 run: setup
 	.venv/bin/tieline demo
 
-# What only reckons runs beside what talks; what plays whole sites against the clock runs alone.
+# What reckons runs beside what talks; what plays whole sites against the clock runs alone.
 test: setup
-	@$(PYTEST) -p no:cacheprovider tests/golden tests/property > .test.log 2>&1 & reckoning=$$!; \
-	$(PYTEST) --ignore tests/golden --ignore tests/property --ignore tests/sim; talking=$$?; \
+	@$(PYTEST) -p no:cacheprovider tests/fuzz tests/golden tests/property > .test.log 2>&1 & reckoning=$$!; \
+	$(PYTEST) --ignore tests/fuzz --ignore tests/golden --ignore tests/property --ignore tests/sim; talking=$$?; \
 	wait $$reckoning; reckoned=$$?; cat .test.log; \
 	$(PYTEST) tests/sim; played=$$?; \
 	exit $$((talking + reckoned + played))
